@@ -59,7 +59,7 @@ def first_order(columns: Columns, truth: Array, path: Path, *, steps: int, eta: 
     [0.0125, -0.0125]
     """
     prob, reward, values = _plain(columns, truth)
-    step = _Step(prob, reward, columns.start, path)
+    step = Step(prob, reward, columns.start, path)
     by_score, _ = step.back(_gradient(prob, values))
     return eta * steps * by_score
 
@@ -104,7 +104,7 @@ def _adjoint_block(columns: Columns, truth: Array, path: Path, steps: int, eta: 
     for number in reversed(range(len(starts))):
         path_states = states(at[number], path, steps=min(stride, steps - starts[number]), eta=eta)
         for prob in path_states[::-1]:
-            by_score, by_logit = _Step(prob, reward, columns.start, path).back(back)
+            by_score, by_logit = Step(prob, reward, columns.start, path).back(back)
             result += by_score
             by_logit *= eta
             back += by_logit
@@ -112,7 +112,7 @@ def _adjoint_block(columns: Columns, truth: Array, path: Path, steps: int, eta: 
     return result
 
 
-class _Step:
+class Step:
     """One step's transposed derivatives, in the letters of the module's text. Rewards are 0 on absent outputs."""
 
     def __init__(self, prob: Array, reward: Array, start: Array, path: Path) -> None:
