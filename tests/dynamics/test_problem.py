@@ -1,5 +1,7 @@
 """From a record to columns: what is kept, what is left out, what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.dynamics.slow import record
@@ -82,3 +84,62 @@ def test_refused(rollouts, names, message):
     with pytest.raises(InputError) as caught:
         problem(rollouts, names)
     assert str(caught.value) == message
+
+
+HALF = [[0.5, 0.25, 0.25]]
+
+
+def test_a_missing_verdict_takes_the_mean_of_the_known_ones():
+    case = problem(ragged(HALF, [[1, 0, 2]], a=[[4, NAN, 1]], b=[[NAN, NAN, NAN]]), missing="mean")
+    np.testing.assert_allclose(case.rewards[0, :, 0], [4, 3, 1])
+    assert case.rewards[1].tolist() == [[0], [0], [0]]
+    np.testing.assert_allclose(np.exp(case.start[:, 0]), HALF[0])
+
+
+def test_an_unknown_truth_leaves_its_output_out():
+    case = problem(ragged(HALF, [[1, 0, NAN]], a=[[NAN, 6, 100]]), missing="mean")
+    np.testing.assert_allclose(np.exp(case.start[:, 0]), [2 / 3, 1 / 3, 0])
+    assert case.present[:, 0].tolist() == [True, True, False]
+    assert case.rewards[0, :, 0].tolist() == [6, 6, 0]  # the mean of what is kept
+    assert case.truth[:, 0].tolist() == [1, 0, 0]
+
+
+def test_a_prompt_needs_two_outputs_of_known_truth():
+    truth = [[1, NAN, NAN], [1, 0, NAN], [NAN, NAN, NAN]]
+    case = problem(ragged(HALF * 3, truth, a=[[1, 2, 3]] * 3), missing="mean")
+    assert case.prompts.tolist() == [1]
+
+
+def test_a_whole_record_is_the_same_either_way():
+    rollouts = ragged(HALF, [[1, 0, 2]], a=[[4, 5, 1]])
+    for one, other in zip(problem(rollouts), problem(rollouts, missing="mean"), strict=True):
+        np.testing.assert_equal(one, other)
+
+
+def test_outputs_that_are_not_the_policys_lend_no_score():
+    case = problem(ragged([[0.5, 0.5, 0.0]], [[1, 0, 0]], a=[[4, NAN, 100]]), missing="mean")
+    assert case.rewards[0, :, 0].tolist() == [4, 4, 0]
+
+
+def test_lengths_come_along():
+    length = np.array([[3.0, 4.0], [5.0, 6.0]])
+    rollouts = replace(ragged([[0.5, 0.5]] * 2, [[1, 0], [NAN, 0]], a=[[1, 2]] * 2), length=length)
+    assert problem(rollouts).length.tolist() == [[3], [4]]
+    assert problem(ragged([[0.5, 0.5]], [[1, 0]], a=[[1, 2]])).length is None
+
+
+def test_the_mean_needs_two_known_truths_somewhere():
+    with pytest.raises(InputError) as caught:
+        problem(ragged(HALF, [[1, NAN, NAN]], a=[[1, 2, 3]]), missing="mean")
+    assert str(caught.value) == (
+        "no prompt has two of the policy's own outputs with a truth. Label more outputs of the same prompts."
+    )
+
+
+def test_another_way_with_missing_verdicts_is_refused():
+    with pytest.raises(InputError) as caught:
+        problem(record([1.0], [1], a=[1]), missing="zero")
+    assert str(caught.value) == (
+        "missing must be one of drop, mean, got 'zero'. "
+        "drop leaves the prompt out, mean gives a missing verdict the mean of the prompt's others."
+    )
