@@ -127,6 +127,13 @@ class Step:
             ratio = np.where(prob > _TINY, np.log(np.maximum(prob, _TINY)) - np.where(prob > _TINY, start, 0.0), 0.0)
             self.ratio = ratio - np.einsum("sm,sm->m", prob, ratio)
 
+    def push(self) -> Array:
+        """The step itself, u = pi A, (s, m)."""
+        advantage = self.scale * self.gap if self.path.normalise else self.gap
+        if self.path.kl > 0.0:
+            advantage = advantage - self.path.kl * self.ratio
+        return np.asarray(self.prob * advantage)
+
     def back(self, l_: Array) -> tuple[Array, Array]:
         """(du/dR)' l and (du/d theta)' l."""
         prob, gap = self.prob, self.gap

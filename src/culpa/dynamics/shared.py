@@ -1,0 +1,218 @@
+"""Exact policy gradient with one weight vector for all prompts: outputs that look alike rise and fall together.
+
+    z = z0 + Phi w,        w  <-  w + eta Phi' (pi A)
+
+Phi holds the features of every output of every prompt, A is the learner's own advantage. Many rewards are walked at
+once: a step is two products with Phi. Step sizes are such that logits move by the same root mean square at each step,
+whatever the scale of a reward: the path is the same, only its clock differs, and it is read off at a divergence.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from culpa.dynamics.advantage import Advantage
+from culpa.dynamics.learner import Path
+from culpa.dynamics.problem import Problem
+from culpa.errors import InputError
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Features = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
+KL = 0.4  # mean over prompts at which a rehearsal is read off
+MOVE = 0.05  # root mean square by which logits move in a step
+MOST_STEPS = 400
+_AT_ONCE = 2_000_000  # cells of rewards x prompts x samples walked together
+_HALVINGS = 24  # of the last step, so that it ends on the divergence
+
+
+@dataclass(frozen=True, eq=False)
+class Rehearsal:
+    """What becomes of the truth when a policy with shared features is trained on each of k proxies."""
+
+    curves: pl.DataFrame  # proxy, step, true_reward, proxy_reward, kl, entropy: means over prompts
+    proxies: tuple[str, ...]
+    paces: Array  # (k, t) the step sizes; 0 once a run is over
+    reached: Mask  # (k,) whether the divergence was reached
+    final: Array  # (k, s, p) log-probabilities where the run was read off
+    problem: Problem
+    learner: Path
+
+    @property
+    def by_prompt(self) -> Array:
+        """Expected truth of each prompt at the end, (k, p)."""
+        value: Array = (np.exp(self.final) * self.problem.truth).sum(axis=1)
+        return value
+
+    @property
+    def outcome(self) -> Array:
+        """Expected truth at the end, mean over prompts, (k,)."""
+        return np.asarray(self.by_prompt.mean(axis=1))
+
+    @property
+    def horizon(self) -> npt.NDArray[np.int64]:
+        """Steps that each run took, (k,)."""
+        return np.asarray((self.paces > 0).sum(axis=1))
+
+
+def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL) -> Rehearsal:
+    """Train on each proxy of the problem until the mean divergence over prompts is `kl`, and record the truth.
+
+    features: (p, s, d) of the problem's prompts and outputs, centred within prompts. A proxy without any gradient (its
+    scores are constant, or the features of all outputs of a prompt are equal) stays where it is: `reached` is false.
+
+    >>> from culpa.dynamics.learner import reinforce
+    >>> from culpa.dynamics.problem import problem
+    >>> from culpa.rollouts import Rollouts
+    >>> scores = np.array([[1.0, 0.0], [1.0, 0.0]])
+    >>> rollouts = Rollouts(np.array(["a", "b"], dtype=object), scores >= 0, scores * 0 + 0.5, {"rm": scores}, scores)
+    >>> alike = np.array([[[1.0], [-1.0]]] * 2)
+    >>> rehearse(problem(rollouts), alike, reinforce()).outcome.round(3).tolist()
+    [0.914]
+    """
+    if not kl > 0:
+        raise InputError(f"the divergence must be positive, got {kl}.", remedy=f"{KL} is usual.")
+    size = max(1, _AT_ONCE // case.start.size)
+    rewards = case.rewards.transpose(0, 2, 1)
+    walks = [_Walk(case, rewards[first : first + size], features, learner) for first in range(0, len(rewards), size)]
+    runs = [_run(one, kl) for one in walks]
+    frames = [
+        pl.DataFrame(rows, schema=_CURVE, orient="row").insert_column(0, pl.lit(name).alias("proxy"))
+        for name, rows in zip(case.proxies, (rows for one in runs for rows in one.rows), strict=True)
+    ]
+    longest = max(one.paces.shape[1] for one in runs)
+    paces = [np.pad(one.paces, ((0, 0), (0, longest - one.paces.shape[1]))) for one in runs]
+    return Rehearsal(
+        pl.concat(frames),
+        case.proxies,
+        np.concatenate(paces),
+        np.concatenate([one.reached for one in runs]),
+        np.concatenate([one.final for one in runs]).transpose(0, 2, 1),
+        case,
+        learner,
+    )
+
+
+def replay(case: Problem, rewards: Array, features: Features, learner: Path, paces: Array) -> Iterator[Array]:
+    """Log-probabilities (k, p, s) before the first step and after each, with given step sizes (k, t).
+
+    rewards: (k, p, s), any: what a corrected reward would have done in the run of the uncorrected one.
+    """
+    walk = _Walk(case, rewards, features, learner)
+    yield walk.logp
+    for pace in paces.T:
+        walk.move(walk.direction() * pace[:, None, None])
+        yield walk.logp
+
+
+_CURVE = {
+    "step": pl.Int64,
+    "true_reward": pl.Float64,
+    "proxy_reward": pl.Float64,
+    "kl": pl.Float64,
+    "entropy": pl.Float64,
+}
+
+
+class _Run(NamedTuple):
+    rows: list[list[tuple[float, ...]]]  # per proxy
+    paces: Array
+    reached: Mask
+    final: Array
+
+
+class _Walk:
+    """k policies over the same outputs, all (k, p, s)."""
+
+    def __init__(self, case: Problem, rewards: Array, features: Features, learner: Path) -> None:
+        self.truth = case.truth.T
+        self.start = case.start.T
+        self.present = np.isfinite(self.start)
+        self.mass = np.exp(self.start)
+        self.rewards = np.where(self.present, rewards, 0.0)
+        self.features = np.ascontiguousarray(features).reshape(-1, features.shape[-1])
+        self.advantage = Advantage(learner, self.rewards, self.start)
+        self.logp = np.broadcast_to(self.start, self.rewards.shape).copy()
+        self.prob = np.exp(self.logp)
+
+    def direction(self) -> Array:
+        """Where the gradient moves the logits: Phi Phi' (pi A), the mean over prompts."""
+        push = self.prob * self.advantage(self.prob, self.logp)
+        return spread(push, self.features) / len(self.start)
+
+    def move(self, change: Array) -> None:
+        self.logp = moved(self.logp, change, self.present)
+        self.prob = np.exp(self.logp)
+
+    def size(self, change: Array) -> Array:
+        """Root mean square of a change of the logits within prompts, under the initial policy, (k,)."""
+        centred = change - (self.mass * change).sum(axis=-1, keepdims=True)
+        return np.asarray(np.sqrt((self.mass * centred**2).sum(axis=-1).mean(axis=-1)))
+
+    def seen(self, step: int, kl: Array) -> list[tuple[float, ...]]:
+        true, proxy = ((self.prob * value).sum(axis=-1).mean(axis=-1) for value in (self.truth, self.rewards))
+        entropy = -(self.prob * np.where(self.prob > 0, self.logp, 0.0)).sum(axis=-1).mean(axis=-1)
+        return [(step, *map(float, row)) for row in zip(true, proxy, kl, entropy, strict=True)]
+
+
+def spread(push: Array, features: Features) -> Array:
+    """A push on some outputs felt by all, (k, p, s): Phi Phi' push. features: (p s, d)."""
+    flat = push.reshape(len(push), -1).astype(features.dtype, copy=False)
+    return ((flat @ features) @ features.T).astype(np.float64, copy=False).reshape(push.shape)
+
+
+def moved(logp: Array, change: Array, present: Mask) -> Array:
+    """Log-probabilities (k, p, s) after a change of the logits."""
+    logits = np.where(present, logp + change, -np.inf)
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return np.asarray(logits)
+
+
+def divergence(logp: Array, start: Array) -> Array:
+    """Mean over prompts of KL to the start (p, s), for each of k policies, (k,)."""
+    present = np.isfinite(start)
+    gap = np.where(present, logp, 0.0) - np.where(present, start, 0.0)
+    return np.asarray((np.exp(logp) * gap).sum(axis=-1).mean(axis=-1))
+
+
+def _run(walk: _Walk, kl: float) -> _Run:
+    """All proxies until each has diverged by `kl`; those that have stay where they are."""
+    count = len(walk.rewards)
+    rows = [[row] for row in walk.seen(0, np.zeros(count))]
+    live, reached = np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
+    paces = []
+    for step in range(1, MOST_STEPS + 1):
+        way = walk.direction()
+        length = walk.size(way)
+        live &= length > 0
+        if not live.any():
+            break
+        pace = np.divide(MOVE, length, out=np.zeros(count), where=live)
+        change = way * pace[:, None, None]
+        over = live & (divergence(moved(walk.logp, change, walk.present), walk.start) >= kl)
+        share = np.ones(count)
+        share[over] = _share(walk.logp[over], change[over], walk.start, kl)
+        walk.move(change * share[:, None, None])
+        paces.append(pace * share)
+        for number, row in enumerate(walk.seen(step, divergence(walk.logp, walk.start))):
+            if live[number]:
+                rows[number].append(row)
+        reached |= over
+        live &= ~over
+    return _Run(rows, np.stack(paces, axis=1) if paces else np.zeros((count, 1)), reached, walk.logp)
+
+
+def _share(logp: Array, change: Array, start: Array, kl: float) -> Array:
+    """The part of a step after which the divergence is `kl`, by bisection, for runs that step over it."""
+    low, high = np.zeros(len(logp)), np.ones(len(logp))
+    for _ in range(_HALVINGS if len(logp) else 0):
+        middle = (low + high) / 2
+        above = divergence(moved(logp, change * middle[:, None, None], np.isfinite(start)), start) >= kl
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return np.asarray(high)

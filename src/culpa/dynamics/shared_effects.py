@@ -1,0 +1,183 @@
+"""What errors do where outputs share features: derivatives of all, and the largest put right in turn.
+
+A wrong score of one prompt moves the weights that all prompts share, so its effect is the sum over prompts of what the
+truth ends higher with it than without it. One backward pass through the run of a proxy gives the derivative of that sum
+by each of its scores,
+
+    dV/dR  +=  eta (du/dR)' K l,        l  <-  l + eta (du/dz)' K l,        first l = pi (G - V_G) at the end
+
+with u = pi A, K = Phi Phi', and the derivatives of u those of a run without shared features. The errors of largest
+(score - right) x derivative are then put right one at a time and their runs repeated with the step sizes of the proxy's
+own run; the others keep the product as their effect, and say so (`method`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from culpa.dynamics.effect import ERRORS, TOLERANCE
+from culpa.dynamics.effect import _noted as noted
+from culpa.dynamics.effect import _pairs as pairs_of
+from culpa.dynamics.effect import _spread as spread_of
+from culpa.dynamics.errors import Scale, errors, right_scores
+from culpa.dynamics.influence import Step
+from culpa.dynamics.reasons import Seen, reasons
+from culpa.dynamics.shared import Features, Rehearsal, replay, spread
+from culpa.errors import InputError
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+SHARED_ERRORS = ERRORS | {"method": pl.String}
+TOP = 12  # errors of each proxy that are put right and run again
+_CELLS = 8_000_000  # of states kept at once: steps x rewards x prompts x samples
+
+
+def shared_effects(
+    run: Rehearsal, features: Features, *, scale: Scale = "matched", tolerance: float = TOLERANCE, top: int = TOP
+) -> pl.DataFrame:
+    """One row per error of every proxy, with the columns of `effects` and the `method` by which its effect is known.
+
+    An effect is a sum over prompts: what the truth of all of them ends higher with the error than without it. The `top`
+    errors of each proxy by size of derivative have the effect of putting them right (`counterfactual`), and reasons; a
+    normalising learner is in the limit of large groups there, in both runs. The rest have score minus right times the
+    derivative (`adjoint`), and neither reason nor crossing.
+    """
+    if not tolerance >= 0:
+        raise InputError(f"the tolerance must be zero or more, got {tolerance}.", remedy=f"{TOLERANCE} is usual.")
+    slopes, limit = shared_adjoint(run, features).scores, tolerance * run.problem.truth_range
+    frames = []
+    for number in range(len(run.proxies)):
+        one = _Proxy.of(run, number, slopes[number], scale)
+        order = np.argsort(-np.abs(one.estimate), kind="stable")[:top]
+        frames.append(_frame(one, _simulated(one, features, order, limit), order, limit))
+    return pl.concat(frames)
+
+
+class Slopes(NamedTuple):
+    """Derivatives of the truth at the end of each proxy's run, summed over prompts."""
+
+    scores: Array  # (k, s, p) by each score
+    prompts: Array  # (k, p) by how often a prompt is trained on, less their mean: that would only change the clock
+
+
+def shared_adjoint(run: Rehearsal, features: Features) -> Slopes:
+    """How the truth at the end of each proxy's run changes with each score, and with each prompt's part in training.
+
+    Exact for the run with its step sizes; a normalising learner is taken in the limit of large groups.
+
+    >>> from culpa.dynamics.learner import reinforce
+    >>> from culpa.dynamics.problem import problem
+    >>> from culpa.dynamics.shared import rehearse
+    >>> from culpa.rollouts import Rollouts
+    >>> scores = np.array([[1.0, 0.0]])
+    >>> case = problem(Rollouts(np.array(["a"], dtype=object), scores >= 0, scores * 0 + 0.5, {"rm": scores}, scores))
+    >>> alike = np.array([[[1.0], [-1.0]]])
+    >>> bool(shared_adjoint(rehearse(case, alike, reinforce()), alike).scores[0, 0, 0] > 0)
+    True
+    """
+    if not run.learner.plain:
+        problem = f"the derivative of {run.learner.name} is not known: counterfactual only."
+        raise InputError(problem, remedy="Take reinforce, rloo:K or grpo:K without a signal.")
+    case = run.problem
+    width = max(1, _CELLS // (run.paces.shape[1] * case.start.size))
+    parts = [_back(run, slice(first, first + width), features) for first in range(0, len(run.proxies), width)]
+    scores, prompts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Slopes(scores.transpose(0, 2, 1), prompts - prompts.mean(axis=1, keepdims=True))
+
+
+def _back(run: Rehearsal, some: slice, features: Features) -> tuple[Array, Array]:
+    case, learner = run.problem, run.learner.in_the_limit()
+    flat = features.reshape(-1, features.shape[-1])
+    rewards, paces = case.rewards[some].transpose(0, 2, 1), run.paces[some] / len(case.prompts)
+    states = [np.exp(logp) for logp in replay(case, rewards, features, learner, run.paces[some])]
+    start = np.tile(case.start, len(rewards))
+    truth = case.truth.T
+    last = states.pop()
+    toward = last * (truth - (last * truth).sum(axis=-1, keepdims=True))
+    by_scores, by_prompts = np.zeros_like(toward), np.zeros(toward.shape[:2])
+    for prob, pace in zip(states[::-1], paces.T[::-1], strict=True):
+        felt = spread(toward, flat) * pace[:, None, None]
+        step = Step(_columns(prob), _columns(rewards), start, learner)
+        by_score, by_logit = step.back(_columns(felt))
+        by_scores += by_score.T.reshape(felt.shape)
+        by_prompts += (felt * step.push().T.reshape(felt.shape)).sum(axis=-1)
+        toward += by_logit.T.reshape(felt.shape)
+    return by_scores, by_prompts
+
+
+def _columns(cube: Array) -> Array:
+    """(k, p, s) as columns (s, k p), which is how a step takes them."""
+    return cube.reshape(-1, cube.shape[-1]).T
+
+
+class _Proxy(NamedTuple):
+    """One proxy's run and its n errors."""
+
+    run: Rehearsal
+    number: int
+    rewards: tuple[Array, Array]  # (s, p) as they are, and right
+    at: tuple[Index, Index]  # output and prompt of each error, (n,)
+    estimate: Array  # (n,)
+
+    @staticmethod
+    def of(run: Rehearsal, number: int, slope: Array, scale: Scale) -> "_Proxy":
+        case, reward = run.problem, run.problem.rewards[number]
+        right = right_scores(case, reward, scale)
+        at = np.nonzero(errors(case, reward, right))
+        return _Proxy(run, number, (reward, right), at, ((reward - right) * slope)[at])
+
+
+def _simulated(one: _Proxy, features: Features, order: Index, limit: float) -> Seen:
+    """What the runs show of some of a proxy's errors, each put right alone."""
+    case, learner = one.run.problem, one.run.learner.in_the_limit()
+    outputs, prompts = one.at[0][order], one.at[1][order]
+    wrong, count = one.rewards[0].T, len(order)
+    mended = np.repeat(wrong[None], count, axis=0)
+    mended[np.arange(count), prompts, outputs] = one.rewards[1][outputs, prompts]
+    here, means = np.arange(count), []
+    paces = np.repeat(one.run.paces[one.number][None], count + 1, axis=0)
+    for logp in replay(case, np.concatenate([wrong[None], mended]), features, learner, paces):
+        prob = np.exp(logp)
+        total = (prob * case.truth.T).sum(axis=(1, 2))
+        both = np.stack([prob[0, prompts], prob[1 + here, prompts]])  # of the error's own prompt, (2, n, s)
+        best = np.where(case.best.T[prompts], both, 0.0).sum(axis=-1)
+        means.append(np.stack([np.stack([np.full(count, total[0]), total[1:]]), best, both[:, here, outputs]]))
+    return noted(
+        (outputs, prompts),
+        np.stack(means, axis=1),
+        spread_of(pairs_of(case, one.rewards, (outputs, prompts)), learner),
+        limit,
+    )
+
+
+def _frame(one: _Proxy, seen: Seen, order: Index, limit: float) -> pl.DataFrame:
+    case, (reward, right), at = one.run.problem, one.rewards, one.at
+    count = len(at[0])
+    effect = one.estimate.copy()
+    effect[order] = seen.effect
+    reason: list[str | None] = [None] * count
+    crossing: list[int | None] = [None] * count
+    for place, why, turn in zip(order, reasons(case, one.rewards, seen), seen.crossing, strict=True):
+        reason[place], crossing[place] = why, int(turn) or None
+    method = np.full(count, "adjoint", dtype=object)
+    method[order] = "counterfactual"
+    columns = {
+        "proxy": [one.run.proxies[one.number]] * count,
+        "prompt_id": case.prompt_id[at[1]].tolist(),
+        "output": at[0],
+        "mass": np.exp(case.start[at]),
+        "score": reward[at],
+        "right": right[at],
+        "truth": case.truth[at],
+        "effect": effect,
+        "kind": np.select([effect < -limit, effect > limit], ["harmful", "beneficial"], "benign").tolist(),
+        "reason": reason,
+        "crossing": crossing,
+        "horizon": [int(one.run.horizon[one.number])] * count,
+        "learner": [one.run.learner.name] * count,
+        "method": method.tolist(),
+    }
+    return pl.DataFrame(columns, schema=SHARED_ERRORS)
