@@ -27,7 +27,7 @@ class Features(NamedTuple):
 
     values: Floats  # (p, s, d) mean 0 in each prompt and mean square 1, under the policy's weights; 0 on absent cells
     source: str  # a part of a sentence
-    alike: bool = False  # all outputs of each prompt are the same to them: they give no direction, and values are 0
+    alike: bool = False  # they do not tell the policy's outputs of a prompt apart: no direction, and values are 0
 
 
 def features_of(rollouts: Rollouts, kind: Kind = "auto", *, dims: int = DIMS) -> Features | None:
@@ -60,6 +60,15 @@ def features_of(rollouts: Rollouts, kind: Kind = "auto", *, dims: int = DIMS) ->
         remedy = f'Name the column of responses {RESPONSE!r}, or use the features of the "policy".'
         raise InputError("the rollouts have no texts.", remedy=remedy)
     return _joined(policy, text) if policy and text else policy or text
+
+
+def needed(rollouts: Rollouts, kind: Kind = "auto") -> Features:
+    """`features_of`, for those who cannot do without."""
+    found = features_of(rollouts, kind)
+    if found is None:
+        remedy = f"Give a column {FEATURES!r} or {RESPONSE!r}: without them nothing is shared between prompts."
+        raise InputError("the rollouts have neither features of the policy's nor texts.", remedy=remedy)
+    return found
 
 
 def _policy(rollouts: Rollouts) -> Features | None:
@@ -101,7 +110,7 @@ def _scaled(rollouts: Rollouts, values: npt.NDArray[np.float32], source: str) ->
         square += float(np.einsum("ps,psd,psd->", rollouts.weight[rows], block, block))
         scaled[rows] = block
     if not square:
-        return Features(np.zeros_like(values), f"{source} (alike in all outputs of each prompt: no direction)", True)
+        return Features(np.zeros_like(values), f"{source} (the same for all outputs of a prompt: no direction)", True)
     scaled /= np.sqrt(square / rollouts.weight.any(axis=1).sum())
     return Features(scaled, source)
 

@@ -43,12 +43,11 @@ def ngram_counts(texts: Texts, dims: int = DIMS) -> Floats:
         raise InputError(f"got {dims} dimensions for the n-grams.", remedy="Use at least 2: characters and words.")
     series = _series(texts)
     counts: Floats = np.zeros((len(series), dims), dtype=np.float32)
-    shown = series.str.slice(0, LENGTH).fill_null("")
-    spelled = shown.str.to_lowercase().str.replace_all(_NOT_WORD, " ").str.strip_chars(" ")
     half = dims // 2
-    for rows in _blocks(shown.str.len_chars().to_numpy()):
-        counts[rows, :half] = _binned(_character_hashes(shown[rows]), rows.stop - rows.start, half)
-        counts[rows, half:] = _binned(_word_hashes(spelled[rows]), rows.stop - rows.start, dims - half)
+    for rows in _blocks(series.str.len_chars().fill_null(0).clip(upper_bound=LENGTH).to_numpy()):
+        block = series[rows].fill_null("").str.slice(0, LENGTH)
+        counts[rows, :half] = _binned(_character_hashes(block), len(block), half)
+        counts[rows, half:] = _binned(_word_hashes(block), len(block), dims - half)
     return counts
 
 
@@ -58,6 +57,14 @@ def ngram_shares(texts: Texts, dims: int = DIMS) -> Floats:
     sqrt(counts / sum over slots of counts): a row has length 1, that of an empty text 0.
 
     A text repeated twice has nearly the same row, and one long text cannot outweigh all others.
+
+    Kept by measuring: 14 proxies of a small world, trained exactly with the features that its texts were made of, to a
+    mean KL of .4 or 1 (six such runs, three draws of the rollouts). Mean Spearman of the gradient cosine with the true
+    reward at the end, in 512 slots: raw counts .72, log(1 + count) .76, its root .76, presence .75, share .79, root of
+    the share .78; the world's own features .79. Draws differ by .03, so the choice between share and root is one of
+    principle: the root keeps rare n-grams from drowning in spaces and vowels. Signed hashing moved nothing beyond .01
+    (raw .72, log .76, share .79), nor did equal weight for words and characters (.78) or the logarithm of the length
+    as one more feature (.77 to .78 at small weight, .70 at large). Slots: 64 .73, 128 .75, 256 .78, 1024 .79, 4096 .77.
 
     >>> np.linalg.norm(ngram_shares(["to be", ""]), axis=1).round(6).tolist()
     [1.0, 0.0]
@@ -85,9 +92,9 @@ def _character_hashes(block: pl.Series) -> tuple[Hashes, Indices]:
 
 
 def _word_hashes(block: pl.Series) -> tuple[Hashes, Indices]:
-    """Of every word and every two words in a row of the same text, words standing one space apart."""
+    """Of every word and every two words in a row of the same text."""
     # A space before every text: each word follows a space, and no word runs over from one text to the next.
-    code, row = _code_points(" " + block)
+    code, row = _code_points(" " + block.str.to_lowercase().str.replace_all(_NOT_WORD, " "))
     space = code == ord(" ")
     start = np.flatnonzero(space[:-1] & ~space[1:]) + 1
     if not len(start):
