@@ -6,6 +6,7 @@ prompt's own place in the space nor the unit of a block matters:
     phi(y) = (x(y) - sum_y w x) / rms,        rms^2 = mean over prompts of sum_y w |x(y) - sum_y w x|^2
 """
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -19,7 +20,8 @@ from culpa.rollouts.columns import FEATURES, RESPONSE
 Floats = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 Kind = Literal["auto", "policy", "text", "joined"]
 
-_BLOCK = 1 << 21  # numbers that are turned to float64 together
+_BLOCK = 1 << 17  # numbers that are turned to float64 together
+_FAR = 1e15  # roots of the mean square from the policy's mean: where outputs end that are not the policy's
 
 
 class Features(NamedTuple):
@@ -91,28 +93,33 @@ def _text(rollouts: Rollouts, dims: int) -> Features | None:
 
 
 def _scaled(rollouts: Rollouts, values: npt.NDArray[np.float32], source: str) -> Features:
-    """Measured from the first of the outputs that count, so that equal outputs differ by 0, not by a rounding.
+    """Twice over the blocks, in float64, rather than once with a copy of everything in float64."""
+    square = sum(
+        float(np.einsum("ps,psd,psd->", rollouts.weight[rows], block, block))
+        for rows, block in _centred(rollouts, values)
+    )
+    scaled: npt.NDArray[np.float32] = np.zeros_like(values)
+    if not square:
+        return Features(scaled, f"{source} (the same for all outputs of a prompt: no direction)", True)
+    rms = np.sqrt(square / rollouts.weight.any(axis=1).sum())
+    for rows, block in _centred(rollouts, values):
+        scaled[rows] = np.clip(block / rms, -_FAR, _FAR)
+    return Features(scaled, source)
 
-    In units of the largest number there is, so that no square overflows and none is lost.
-    """
+
+def _centred(rollouts: Rollouts, values: npt.NDArray[np.float32]) -> Iterator[tuple[slice, npt.NDArray[np.float64]]]:
+    """Measured from the first of the outputs that count, so that equal outputs differ by 0, not by a rounding."""
     own = np.where(rollouts.weight.any(axis=1, keepdims=True), rollouts.weight, rollouts.present)
     own = own / own.sum(axis=1, keepdims=True)
-    scaled: npt.NDArray[np.float32] = np.empty_like(values)
     first = (own > 0).argmax(axis=1)
     step = max(1, _BLOCK // values[0].size)
-    peak, square = float(np.abs(values[rollouts.present]).max()) or 1.0, 0.0
     for start in range(0, len(values), step):
         rows = slice(start, start + step)
-        block = np.where(rollouts.present[rows, :, None], values[rows], 0.0).astype(np.float64) / peak
+        block = np.where(rollouts.present[rows, :, None], values[rows], 0.0).astype(np.float64)
         block -= block[np.arange(len(block)), first[rows]][:, None]
         block -= np.matmul(own[rows, None, :], block)
         block[~rollouts.present[rows]] = 0.0
-        square += float(np.einsum("ps,psd,psd->", rollouts.weight[rows], block, block))
-        scaled[rows] = block
-    if not square:
-        return Features(np.zeros_like(values), f"{source} (the same for all outputs of a prompt: no direction)", True)
-    scaled /= np.sqrt(square / rollouts.weight.any(axis=1).sum())
-    return Features(scaled, source)
+        yield rows, block
 
 
 def _joined(first: Features, second: Features) -> Features:
