@@ -136,7 +136,8 @@ class _Walk:
         self.mass = np.exp(self.start)
         self.rewards = np.where(self.present, rewards, 0.0)
         self.features = np.ascontiguousarray(features).reshape(-1, features.shape[-1])
-        self.advantage = Advantage(learner, self.rewards, self.start)
+        length = None if case.length is None else case.length.T
+        self.advantage = Advantage(learner, self.rewards, self.start, length)
         self.logp = np.broadcast_to(self.start, self.rewards.shape).copy()
         self.prob = np.exp(self.logp)
 

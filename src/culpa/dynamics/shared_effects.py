@@ -60,13 +60,19 @@ class Slopes(NamedTuple):
     """Derivatives of the truth at the end of each proxy's run, summed over prompts."""
 
     scores: Array  # (k, s, p) by each score
-    prompts: Array  # (k, p) by how often a prompt is trained on, less their mean: that would only change the clock
+    prompts: Array  # (k, p) by how often a prompt is trained on, read off at the same divergence; their mean is 0
 
 
 def shared_adjoint(run: Rehearsal, features: Features) -> Slopes:
     """How the truth at the end of each proxy's run changes with each score, and with each prompt's part in training.
 
-    Exact for the run with its step sizes; a normalising learner is taken in the limit of large groups.
+    Exact for the run with its step sizes; a normalising learner is taken in the limit of large groups. More of a prompt
+    brings the divergence sooner, its own part of it and that of others, and a run that ends on it stops sooner:
+
+        dV/dn = d - (sum d / sum e) (e + KL - mean KL)        d, e: of the truth and of the divergence, as the steps are
+
+    With the truth of each prompt at the end (`Rehearsal.by_prompt`) this is the outcome's influence by prompts, and the
+    mean over drawn prompts of the two a bootstrap of the whole rehearsal to first order.
 
     >>> from culpa.dynamics.learner import reinforce
     >>> from culpa.dynamics.problem import problem
@@ -84,28 +90,39 @@ def shared_adjoint(run: Rehearsal, features: Features) -> Slopes:
     case = run.problem
     width = max(1, _CELLS // (run.paces.shape[1] * case.start.size))
     parts = [_back(run, slice(first, first + width), features) for first in range(0, len(run.proxies), width)]
-    scores, prompts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return Slopes(scores.transpose(0, 2, 1), prompts - prompts.mean(axis=1, keepdims=True))
+    scores, truth, spent = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    whole = np.where(run.reached, spent.sum(axis=1), np.inf)
+    held = truth - (truth.sum(axis=1) / whole)[:, None] * spent
+    return Slopes(scores.transpose(0, 2, 1), held - held.mean(axis=1, keepdims=True))
 
 
-def _back(run: Rehearsal, some: slice, features: Features) -> tuple[Array, Array]:
+def _back(run: Rehearsal, some: slice, features: Features) -> tuple[Array, Array, Array]:
+    """Derivatives with the steps as they are: of the truth by scores (k, p, s), of truth and divergence by prompts."""
     case, learner = run.problem, run.learner.in_the_limit()
     flat = features.reshape(-1, features.shape[-1])
     rewards, paces = case.rewards[some].transpose(0, 2, 1), run.paces[some] / len(case.prompts)
-    states = [np.exp(logp) for logp in replay(case, rewards, features, learner, run.paces[some])]
-    start = np.tile(case.start, len(rewards))
-    truth = case.truth.T
-    last = states.pop()
-    toward = last * (truth - (last * truth).sum(axis=-1, keepdims=True))
-    by_scores, by_prompts = np.zeros_like(toward), np.zeros(toward.shape[:2])
-    for prob, pace in zip(states[::-1], paces.T[::-1], strict=True):
-        felt = spread(toward, flat) * pace[:, None, None]
-        step = Step(_columns(prob), _columns(rewards), start, learner)
-        by_score, by_logit = step.back(_columns(felt))
-        by_scores += by_score.T.reshape(felt.shape)
-        by_prompts += (felt * step.push().T.reshape(felt.shape)).sum(axis=-1)
-        toward += by_logit.T.reshape(felt.shape)
-    return by_scores, by_prompts
+    *states, end = replay(case, rewards, features, learner, run.paces[some])
+    start, ratio = np.tile(case.start, len(rewards)), np.where(case.present.T, end - _held(case.start.T), 0.0)
+    last = np.exp(end)
+    values = np.stack([np.broadcast_to(case.truth.T, last.shape), ratio])
+    toward = last * (values - (last * values).sum(axis=-1, keepdims=True))
+    by_scores, by_prompts = np.zeros_like(last), np.zeros((2, *last.shape[:2]))
+    for logp, pace in zip(states[::-1], paces.T[::-1], strict=True):
+        step = Step(_columns(np.exp(logp)), _columns(rewards), start, learner)
+        push = step.push().T.reshape(last.shape)
+        for number in (1, 0):
+            felt = spread(toward[number], flat) * pace[:, None, None]
+            by_score, by_logit = step.back(_columns(felt))
+            by_prompts[number] += (felt * push).sum(axis=-1)
+            toward[number] += by_logit.T.reshape(last.shape)
+        by_scores += by_score.T.reshape(last.shape)
+    spent = (last * ratio).sum(axis=-1)
+    return by_scores, by_prompts[0], by_prompts[1] + spent - spent.mean(axis=1, keepdims=True)
+
+
+def _held(logp: Array) -> Array:
+    """Log-probabilities that can be computed with: 0 on padding."""
+    return np.where(np.isfinite(logp), logp, 0.0)
 
 
 def _columns(cube: Array) -> Array:
