@@ -1,6 +1,8 @@
 """`culpa rehearse`: the numbers of the dynamics, what it says of its limits, and what it refuses."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -9,10 +11,9 @@ from typer.testing import CliRunner
 
 import culpa
 from culpa.cli.app import app
-from culpa.cli.rehearse import notes_of, parse_horizon
+from culpa.cli.rehearse import learners_of, notes_of, parse_horizon
 from culpa.dynamics import effects, learner, simulate
 from culpa.errors import InputError
-from culpa.report.rehearsal import distinct_share, outcomes
 from culpa.rollouts.merge import merged
 
 RUN = ["rehearse", "rollouts.parquet", "--truth", "gold", "--merge-by", "answer"]
@@ -93,10 +94,11 @@ def test_a_run_that_ends_before_its_horizon_is_marked():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("3", "the horizon is '3'. Use kl=VALUE or steps=NUMBER."),
-        ("kl=x", "the horizon is 'kl=x'. Use kl=VALUE above 0, or steps=NUMBER of at least 1."),
-        ("kl=0", "the horizon is 'kl=0'. Use kl=VALUE above 0, or steps=NUMBER of at least 1."),
-        ("steps=0", "the horizon is 'steps=0'. Use kl=VALUE above 0, or steps=NUMBER of at least 1."),
+        ("3", "the horizon is '3'. Use kl=VALUE, gain=VALUE or steps=NUMBER."),
+        ("kl=x", "the horizon is 'kl=x'. Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."),
+        ("kl=0", "the horizon is 'kl=0'. Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."),
+        ("gain=-1", "the horizon is 'gain=-1'. Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."),
+        ("steps=0", "the horizon is 'steps=0'. Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."),
     ],
 )
 def test_horizons_that_make_no_sense(text, message):
@@ -113,12 +115,181 @@ def test_missing_verdicts_leave_prompts_out_and_say_so():
     assert "1 prompts have an unknown truth or a missing verdict and are left out" in printed()
 
 
-def test_notes_and_shares():
-    assert distinct_share(np.array([[0.5, 0.5], [0.2, 0.8]])) == 0.5
-    assert distinct_share(np.array([[1.0, 0.0]])) == 0.0
+def test_nothing_is_left_out_of_a_whole_record():
     scores = np.array([[1.0, 0.0]])
     record = culpa.Rollouts(np.array(["a"], object), scores >= 0, np.array([[0.2, 0.8]]), {"x": scores}, scores)
     assert notes_of(record, 1) == []
-    assert outcomes(forecast := simulate(record, learner=learner("reinforce")), effects(forecast))[
-        "harmful"
-    ].to_list() == [0]
+
+
+def rows(document, *columns):
+    return {(row["proxy"], row["signal"]): tuple(row[name] for name in columns) for row in document["outcomes"]}
+
+
+def test_signals_are_compared_with_the_bare_reward():
+    document = json.loads(printed("--signal", "scale:2", "--signal", " scale:1 ", "--format", "json"))
+    assert document["signals"] == ["bare", "scale:2", "scale:1"]
+    found = rows(document, "true_reward", "step")
+    assert found["fair", "scale:1"] == pytest.approx(found["fair", "bare"])
+    assert found["fair", "bare"][1] == pytest.approx(2 * found["fair", "scale:2"][1], abs=1)
+    assert "Best of 4 pairs of proxy and signal under reinforce: fair (" in printed("--signal", "scale:2")
+
+
+def test_a_signal_that_couples_prompts_keeps_its_curves_and_says_what_is_missing():
+    document = json.loads(printed("--signal", "whiten", "--horizon", "steps=30", "--format", "json"))
+    found = rows(document, "harmful", "true_reward")
+    assert found["harsh", "whiten"][0] is None
+    assert found["harsh", "whiten"][1] > 0
+    assert found["harsh", "bare"][0] is not None
+    assert any(note.startswith("no single errors under the signal 'whiten'") for note in document["notes"])
+
+
+def test_mixes_stand_beside_the_scores():
+    document = json.loads(printed("--mix", "all = fair + 0*harsh", "--mix", "fair - harsh", "--format", "json"))
+    found = rows(document, "true_reward", "step", "kl")
+    assert found.keys() == {(name, "bare") for name in ("fair", "harsh", "all", "fair - harsh")}
+    assert found["all", "bare"] == pytest.approx(found["fair", "bare"])
+
+
+def test_plateaus_are_listed_on_request():
+    assert "Longest plateaus" in printed("--stalls", "1")
+    assert len(json.loads(printed("--stalls", "1", "--format", "json"))["stalls"]) == 4
+    assert json.loads(printed("--format", "json"))["stalls"] == []
+    assert "no plateaus" in printed("--stalls", "1", "--kl", "0.1")
+
+
+def test_sampled_runs_stand_beside_the_exact_one_and_have_a_seed():
+    ask = ("--sampled", "3", "--learner", "rloo:4", "--horizon", "steps=20")
+    document = json.loads(printed(*ask, "--format", "json"))
+    assert len(document["sampled"]) == 6
+    for row in document["outcomes"]:
+        drawn = [run["true_reward"] for run in document["sampled"] if run["proxy"] == row["proxy"]]
+        assert row["sampled_mean"] == pytest.approx(np.mean(drawn))
+        assert (row["sampled_low"], row["sampled_high"]) == (min(drawn), max(drawn))
+        assert len(set(drawn)) == 3
+    assert json.loads(printed(*ask, "--format", "json"))["sampled"] == document["sampled"]
+    assert json.loads(printed(*ask, "--seed", "1", "--format", "json"))["sampled"] != document["sampled"]
+    assert "range" in printed(*ask)
+
+
+def test_the_first_runs_do_not_depend_on_how_many_there_are():
+    ask = ("--learner", "rloo:4", "--horizon", "steps=5", "--format", "json")
+    one, three = (json.loads(printed(*ask, "--sampled", str(runs)))["sampled"] for runs in (1, 3))
+    assert one == [row for row in three if row["run"] == 0]
+
+
+@pytest.mark.parametrize("name", ["ppo:2", "best_of_n:4", "tilt:0.5"])
+def test_every_learner_has_its_curves(name):
+    document = json.loads(printed("--learner", name, "--horizon", "steps=10", "--stalls", "1", "--format", "json"))
+    assert document["learner"] == name
+    assert len(document["outcomes"]) == 2
+    assert all(row["true_reward"] is not None for row in document["outcomes"])
+
+
+def test_the_horizon_may_be_the_gain_of_the_proxy():
+    document = json.loads(printed("--horizon", "gain=0.5", "--format", "json"))
+    assert all(0.5 <= row["proxy_gain"] < 0.6 for row in document["outcomes"])
+    assert all(row["reached"] for row in document["outcomes"])
+
+
+def test_the_curves_are_drawn_into_a_file(folder):
+    result = CliRunner().invoke(app, [*RUN, "--plot", "curves.json"])
+    assert result.exit_code == 0, result.output
+    assert "culpa: drawn: curves.json" in result.stderr
+    assert json.loads((folder / "curves.json").read_text())["vconcat"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--plot", "curves.pdf"), "curves.pdf: cannot draw into this kind of file."),
+        (("--plot", "nowhere/curves.svg"), "nowhere: the folder does not exist."),
+        (("--mix", "fair + rough"), "'rough' is no term of a mix."),
+        (("--mix", "fair"), "two scores would be called 'fair'."),
+        (("--signal", "center | blip"), "no step is called 'blip'."),
+        (("--signal", "length_penalty:1"), "needs the group's length"),
+        (("--learner", "tilt:1", "--signal", "center"), "tilt:1 takes no signal, got 'center'."),
+        (("--learner", "tilt:1", "--kl", "0.1"), "tilt:1 takes no KL weight, got 0.1."),
+        (("--learner", "best_of_n:4", "--sampled", "2"), "best_of_n:4"),
+        (("--learner", "magic"), "no learner is called 'magic'."),
+        (("--horizon", "soon"), "the horizon is 'soon'."),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_leaves_no_file(culpa, folder, more, message):
+    before = sorted(path.name for path in folder.iterdir())
+    target = () if "--plot" in more else ("--plot", "never.json")
+    ran = culpa(*RUN, *more, *target, "--output", "never.txt")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("culpa: ")
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_long_chain_or_mix_is_cut_in_its_message(culpa):
+    for flag in ("--signal", "--mix", "--horizon", "--learner"):
+        ran = culpa(*RUN, flag, "x" * 100_000)
+        assert ran.code == 2
+        assert len(ran.err) < 2000
+
+
+def test_the_same_signal_twice_is_one_row():
+    assert list(learners_of("grpo:8", 0.0, ["center", " center", "center  "])) == ["bare", "center"]
+
+
+def test_hostile_names_stay_text(culpa, folder):
+    name = "[red]<script>|\x1b[31m" + "L" * 100_000
+    frame = pl.read_parquet("rollouts.parquet").rename({"proxy.harsh": f"proxy.{name}"})
+    frame.write_parquet("rollouts.parquet")
+    ran = culpa(*RUN, "--stalls", "2", "--mix", f"both = {name} + fair", "--plot", "curves.svg")
+    assert (ran.code, ran.err) == (0, "culpa: drawn: curves.svg\n")
+    assert max(map(len, ran.out.splitlines())) < 400
+    assert "\x1b" not in ran.out
+    assert "[red]<script>" in ran.out
+    assert "[red]<script>" not in (folder / "curves.svg").read_text()
+    markdown = culpa(*RUN, "--format", "md").out
+    assert "<script>" not in markdown
+    document = json.loads(culpa(*RUN, "--format", "json").out, parse_constant=pytest.fail)
+    assert {row["proxy"] for row in document["outcomes"]} == {name, "fair"}
+
+
+def test_a_screen_without_block_characters_gets_none(monkeypatch):
+    assert "█" in printed()
+    monkeypatch.setattr("culpa.cli.rehearse.can_draw", lambda: False)
+    assert "█" not in printed()
+    assert "█" in printed("--format", "md")  # UTF-8, as a file
+
+
+def test_the_settings_of_a_rehearsal_can_be_used_again(folder):
+    ask = ("--mix", "both = fair + harsh", "--signal", "clip:1", "--stalls", "1", "--horizon", "steps=9")
+    printed(*ask, "--output", "out.json", "--format", "json")
+    again = CliRunner().invoke(app, ["rehearse", "--config", "out.config.yaml", "--output", "again.json"])
+    assert again.exit_code == 0, again.output
+    first, second = (json.loads((folder / name).read_text()) for name in ("out.json", "again.json"))
+    assert {**first, "args": None} == {**second, "args": None}
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
+
+
+def documented():
+    """Keys by section of the part on this command; the top level is ""."""
+    keys, section = {"": set()}, ""
+    for line in PAGE.read_text().split("# The JSON of `culpa rehearse`")[1].splitlines():
+        if line.startswith("### "):
+            section = line.removeprefix("### ")
+            keys[section] = set()
+        found = re.match(r"- `(\w+)`: \S.*", line)
+        if found:
+            assert found[1] not in keys[section]
+            keys[section].add(found[1])
+    return keys
+
+
+def test_every_key_is_documented_and_no_other():
+    ask = ("--stalls", "1", "--sampled", "1", "--learner", "rloo:4", "--horizon", "steps=5", "--format", "json")
+    document = json.loads(printed(*ask))
+    page = documented()
+    assert page.pop("") == set(document)
+    assert page == {
+        name: set(part[0]) for name, part in document.items() if isinstance(part, list) and isinstance(part[0], dict)
+    }

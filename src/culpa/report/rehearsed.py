@@ -1,0 +1,174 @@
+"""What a rehearsal found: every proxy under every signal as tables, before it is put into words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from culpa.dynamics import Forecast, effects, stalls
+from culpa.dynamics.effect import ERRORS
+from culpa.dynamics.stall import STALLS
+from culpa.errors import InputError
+
+BARE = "bare"  # the signal of a reward that is learned from as it is
+FALL = 1e-3  # of the truth's range: less is no fall from a peak
+KINDS = ("harmful", "benign", "beneficial")
+_ROW = ("proxy", "signal")
+
+RUNS = {
+    "proxy": pl.String,
+    "signal": pl.String,
+    "run": pl.Int64,
+    "true_reward": pl.Float64,
+    "kl": pl.Float64,
+    "step": pl.Int64,
+    "reached": pl.Boolean,
+}
+
+
+class Rehearsal(NamedTuple):
+    """Forecasts by signal ("bare" first) and what was asked of them; each table has columns `proxy` and `signal`."""
+
+    forecasts: Mapping[str, Forecast]
+    errors: pl.DataFrame  # as `effects` gives them
+    judged: tuple[str, ...]  # the signals whose errors could be told
+    stalls: pl.DataFrame  # as `stalls` gives them; empty where they were not asked for
+    sampled: pl.DataFrame  # a row for each sampled run
+    notes: tuple[str, ...]  # what could not be said
+
+    @property
+    def first(self) -> Forecast:
+        """Any of them, for what they have in common: the problem, the proxies, the step size."""
+        return next(iter(self.forecasts.values()))
+
+
+def rehearsal(
+    forecasts: Mapping[str, Forecast],
+    runs: Mapping[str, Sequence[Forecast]] | None = None,
+    *,
+    scale: Literal["same", "matched"] = "matched",
+    stalled: bool = False,
+    notes: Sequence[str] = (),
+) -> Rehearsal:
+    """All that is asked of forecasts of the same proxies under several signals, put side by side.
+
+    forecasts: by signal, the exact ones. runs: by signal, sampled ones of the same. What cannot be computed for a
+    signal or a learner (single errors where a signal couples prompts, plateaus under a divergence) becomes a note.
+
+    >>> from culpa.dynamics import reinforce, simulate
+    >>> from culpa.rollouts import Rollouts
+    >>> scores = np.array([[1.0, 0.0]])
+    >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
+    >>> found = rehearsal({BARE: simulate(rollouts, learner=reinforce())}, stalled=True)
+    >>> outcomes(found)["true_reward"].round(3).to_list(), found.stalls["escape"].to_list()
+    ([0.611], [33.0])
+    """
+    told = list(notes)
+    errors, plateaus = [], []
+    judged = []
+    for signal, forecast in forecasts.items():
+        under = "" if signal == BARE else f" under the signal {signal!r}"
+        try:
+            errors.append(_labelled(effects(forecast, scale=scale), signal))
+            judged.append(signal)
+        except InputError as error:
+            told.append(f"no single errors{under}: {error}")
+        try:
+            plateaus += [_labelled(stalls(forecast), signal)] if stalled else []
+        except InputError as error:
+            told.append(f"no plateaus{under}: {error}")
+    return Rehearsal(
+        forecasts,
+        pl.concat([_labelled(pl.DataFrame(schema=ERRORS), ""), *errors]),
+        tuple(judged),
+        pl.concat([_labelled(pl.DataFrame(schema=STALLS), ""), *plateaus]),
+        _sampled(runs or {}),
+        tuple(told),
+    )
+
+
+def outcomes(found: Rehearsal) -> pl.DataFrame:
+    """One row per proxy and signal, best first: where the truth ends, from where, over which peak, with which errors.
+
+    `peak`: the highest truth that was recorded along the run, `peak_step` where. `proxy_gain`: rise of the mean proxy
+    reward in its standard deviations within prompts. `sampled_mean`, `sampled_low` and `sampled_high`: mean and range
+    of the sampled runs' truth, null without any. Counts of errors are null where they could not be told.
+    """
+    along = curves(found)
+    by_row = along.group_by(_ROW, maintain_order=True)
+    ends = by_row.last()
+    peaks = by_row.agg(
+        pl.col("true_reward").first().alias("start"),
+        pl.col("true_reward").max().alias("peak"),
+        pl.col("step").get(pl.col("true_reward").arg_max()).alias("peak_step"),
+    )
+    reached = [value for forecast in found.forecasts.values() for value in forecast.reached.tolist()]
+    exact = [value for forecast in found.forecasts.values() for value in forecast.finite.tolist()]
+    frame = ends.with_columns(pl.Series("reached", reached), pl.Series("exact_prompts", exact))
+    sampled = found.sampled.group_by(_ROW).agg(
+        pl.col("true_reward").mean().alias("sampled_mean"),
+        pl.col("true_reward").min().alias("sampled_low"),
+        pl.col("true_reward").max().alias("sampled_high"),
+    )
+    for other in (peaks, sampled, _counts(found)):
+        frame = frame.join(other, on=_ROW, how="left", maintain_order="left")
+    return frame.sort("true_reward", descending=True, maintain_order=True)
+
+
+def curves(found: Rehearsal) -> pl.DataFrame:
+    """The curves of all forecasts, with the column `proxy_gain`: rise of the mean proxy reward in its own spreads."""
+    frames = [_labelled(forecast.curves, signal) for signal, forecast in found.forecasts.items()]
+    scale = pl.DataFrame({"proxy": found.first.proxies, "spread": spread(found.first)})
+    frame = pl.concat(frames).join(scale, on="proxy", how="left", maintain_order="left")
+    rise = pl.col("proxy_reward") - pl.col("proxy_reward").first().over(_ROW)
+    gain = pl.when(pl.col("spread") > 0).then(rise / pl.col("spread"))
+    return frame.with_columns(gain.alias("proxy_gain")).drop("spread")
+
+
+def falls(found: Rehearsal, row: Mapping[str, float]) -> bool:
+    """Whether a row of `outcomes` ends below a peak: the truth rose, and fell again before the run was read off."""
+    return row["peak"] - row["true_reward"] > FALL * found.first.problem.truth_range and row["peak_step"] > 0
+
+
+def spread(forecast: Forecast) -> npt.NDArray[np.float64]:
+    """Standard deviation of each proxy within prompts under the initial policy, pooled over prompts, (k,).
+
+    >>> from culpa.dynamics import reinforce, simulate
+    >>> from culpa.rollouts import Rollouts
+    >>> scores = np.array([[1.0, 0.0]])
+    >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
+    >>> spread(simulate(rollouts, learner=reinforce())).round(3).tolist()
+    [0.4]
+    """
+    case = forecast.problem
+    mass = np.exp(case.start)
+    above = case.rewards - np.where(case.present, case.rewards, np.inf).min(axis=1, keepdims=True)  # equal: exactly 0
+    mean = np.einsum("sp,ksp->kp", mass, above)
+    square = np.einsum("sp,ksp->kp", mass, (above - mean[:, None]) ** 2)
+    return np.asarray(np.sqrt(square.mean(axis=1)))
+
+
+def _labelled(frame: pl.DataFrame, signal: str) -> pl.DataFrame:
+    return frame.select("proxy", pl.lit(signal).alias("signal"), pl.exclude("proxy"))
+
+
+def _counts(found: Rehearsal) -> pl.DataFrame:
+    """Errors by kind; a row without any has 0 of each, one whose errors are not known is not there."""
+    known = [(proxy, signal) for signal in found.judged for proxy in found.first.proxies]
+    rows = pl.DataFrame(known, schema=dict.fromkeys(_ROW, pl.String), orient="row")
+    counts = found.errors.group_by(_ROW).agg([(pl.col("kind") == kind).sum().alias(kind) for kind in KINDS])
+    return rows.join(counts, on=_ROW, how="left").with_columns(pl.col(KINDS).fill_null(0))
+
+
+def _sampled(runs: Mapping[str, Sequence[Forecast]]) -> pl.DataFrame:
+    frames = [
+        _labelled(forecast.curves.group_by("proxy", maintain_order=True).last(), signal).with_columns(
+            pl.lit(number).alias("run"), pl.Series("reached", forecast.reached)
+        )
+        for signal, several in runs.items()
+        for number, forecast in enumerate(several)
+    ]
+    chosen = [frame.select([pl.col(name).cast(dtype) for name, dtype in RUNS.items()]) for frame in frames]
+    return pl.concat(chosen) if chosen else pl.DataFrame(schema=RUNS)
