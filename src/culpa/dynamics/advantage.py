@@ -30,12 +30,12 @@ class Advantage:
         self.path, self.start, self.length = path, start, length
         self.present = np.isfinite(start)
         self._held = np.where(self.present, start, 0.0)
-        self._rewards = np.where(self.present, rewards, np.nan)
-        shape = self._rewards.shape
+        self.rewards = np.where(self.present, rewards, np.nan)
+        shape = self.rewards.shape
         self._fixed: tuple[Array, Scale | None] | None = None
         if path.signal is None:
-            if not (np.isnan(self._rewards) & self.present).any():
-                self._fixed = self._ready(self._rewards)
+            if not (np.isnan(self.rewards) & self.present).any():
+                self._fixed = self._ready(self.rewards)
             return
         if path.signal.output(shape) != shape:
             problem = f"a learner's signal keeps the shape of its rewards, this one makes {path.signal.output(shape)}"
@@ -44,6 +44,11 @@ class Advantage:
 
     def __call__(self, prob: Array, logp: Array) -> Array:
         """The advantage (..., p, s): sum_s prob A = 0 in every prompt, and 0 where there is no output."""
+        gap = self.of_rewards(prob, logp)
+        return gap - self.pull(prob, logp) if self.path.kl > 0.0 else gap
+
+    def of_rewards(self, prob: Array, logp: Array) -> Array:
+        """The part of the advantage that comes from the rewards, (..., p, s)."""
         values, scale = self._fixed or self._ready(self.signal(prob, logp), prob)
         mean = (prob * values).sum(axis=-1, keepdims=True)
         gap = np.where(self.present, values - mean, 0.0)
@@ -51,7 +56,7 @@ class Advantage:
             across = np.broadcast_to(prob, gap.shape).reshape(-1, gap.shape[-1]).T
             factor = scale(across, gap.reshape(across.T.shape).T, mean.ravel(), np.ones(mean.size))
             gap *= factor.reshape(mean.shape)
-        return gap - self.pull(prob, logp) if self.path.kl > 0.0 else gap
+        return gap
 
     def pull(self, prob: Array, logp: Array) -> Array:
         """What the divergence from the initial policy takes from the advantage, (..., p, s)."""
@@ -61,8 +66,8 @@ class Advantage:
     def signal(self, prob: Array, logp: Array) -> Array:
         """The rewards after the learner's signal, (..., p, s); NaN = no verdict. A signal with a memory moves on."""
         if self.path.signal is None:
-            return self._rewards
-        shape = self._rewards.shape
+            return self.rewards
+        shape = self.rewards.shape
         group = Group(
             weight=np.broadcast_to(prob, shape),
             present=np.broadcast_to(self.present, shape),
@@ -71,7 +76,7 @@ class Advantage:
             reference=np.broadcast_to(self.start, shape),
             enumerated=True,
         )
-        values, self._state = self.path.signal.apply(self._rewards, group, self._state)
+        values, self._state = self.path.signal.apply(self.rewards, group, self._state)
         return np.where(self.present, values, np.nan)
 
     def _ready(self, values: Array, prob: Array | None = None) -> tuple[Array, Scale | None]:

@@ -5,19 +5,22 @@ as they are. A derivative does not do: for a likely mediocre output it can say "
 punishing it outright is what frees the best output (Shang et al., arXiv 2604.25872, controlled experiments).
 """
 
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from culpa.dynamics.courses import marks, means, seen_scores
 from culpa.dynamics.errors import Scale, errors, right_scores
-from culpa.dynamics.learner import Path
+from culpa.dynamics.learner import Learner, Path
 from culpa.dynamics.problem import Problem
 from culpa.dynamics.reasons import Seen, reasons
 from culpa.dynamics.scale import at_most_two
 from culpa.dynamics.simulate import Forecast
-from culpa.dynamics.walk import Columns, expectations
+from culpa.dynamics.stepwise import stepwise
+from culpa.dynamics.walk import Columns
 from culpa.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -25,6 +28,7 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 TOLERANCE = 1e-3  # of the truth's range: smaller effects are benign
+_SAME = 1e-8  # of a probability: prompts that are run alone end where they end together
 _CELLS = 4_000_000  # recorded steps of corrected runs at once; six numbers each
 
 ERRORS = {
@@ -52,7 +56,8 @@ def effects(forecast: Forecast, *, scale: Scale = "same", tolerance: float = TOL
     A positive effect means that the truth ends higher *with* the error. Kinds: harmful below -tolerance times the
     truth's range, beneficial above it, benign between. A normalising learner takes its finite-group form where the
     scores of a prompt are binary with the error and without it, else the limit of large groups in both runs: the two
-    forms differ by more than an error does.
+    forms differ by more than an error does. A learner's signal must treat every prompt by itself. A flow is looked at
+    a thousand times: `crossing` is then the first look, 1.4 % late at most.
 
     >>> from culpa.dynamics import Horizon, reinforce, simulate
     >>> from culpa.rollouts import Rollouts
@@ -65,6 +70,7 @@ def effects(forecast: Forecast, *, scale: Scale = "same", tolerance: float = TOL
     """
     if not tolerance >= 0:
         raise InputError(f"the tolerance must be zero or more, got {tolerance}.", remedy=f"{TOLERANCE} is usual.")
+    _check(forecast)
     frames = [_of_proxy(forecast, number, scale, tolerance) for number in range(len(forecast.proxies))]
     return pl.concat(frames)
 
@@ -74,7 +80,7 @@ def _of_proxy(forecast: Forecast, number: int, scale: Scale, tolerance: float) -
     right = right_scores(case, reward, scale)
     outputs, prompts = np.nonzero(errors(case, reward, right))
     steps, limit = int(forecast.horizon[number]), tolerance * case.truth_range
-    seen = _compare(case, (reward, right), (outputs, prompts), (forecast.learner, forecast.eta, steps), limit)
+    seen = _compare(case, (reward, right), (outputs, prompts), _How(forecast.learner, forecast.eta, steps), limit)
     size = len(outputs)
     columns = {
         "proxy": [forecast.proxies[number]] * size,
@@ -94,6 +100,29 @@ def _of_proxy(forecast: Forecast, number: int, scale: Scale, tolerance: float) -
     return pl.DataFrame(columns, schema=ERRORS)
 
 
+def _check(forecast: Forecast) -> None:
+    """Refuse runs of which a single error cannot be taken out: noisy ones, and those of prompts that hang together."""
+    if forecast.sampled:
+        problem = "the effect of an error is that on the expected run, and this run is sampled."
+        raise InputError(problem, remedy="Simulate without rng.")
+    path, case = forecast.learner, forecast.problem
+    if not isinstance(path, Path) or path.signal is None:
+        return
+    for number, reward in enumerate(case.rewards):
+        at = Columns(case.start, case.start, reward)
+        alone = stepwise(at, path, eta=forecast.eta, length=case.length, apart=True)
+        end = next(islice(alone, int(forecast.horizon[number]), None))
+        if np.abs(np.exp(end) - np.exp(forecast.final[number])).max() > _SAME:
+            problem = "the effect of single errors is not computed for a signal that couples prompts."
+            raise InputError(problem, remedy="Take statistics over the group instead of the batch, or no signal.")
+
+
+class _How(NamedTuple):
+    learner: Learner
+    eta: float
+    steps: int
+
+
 class _Pairs(NamedTuple):
     """Each error's prompt with its scores as they are and with the one put right, (s, m)."""
 
@@ -101,18 +130,26 @@ class _Pairs(NamedTuple):
     values: Array  # (3, s, m): truth above the prompt's lowest, whether an output is best, whether it is the wrong one
     wrong: Array
     mended: Array
+    length: Array | None
+
+    def at(self, chosen: Mask) -> "tuple[Columns, Array, Array | None]":
+        """Some of them: those with the error, then those without it; the values; the lengths."""
+        start = np.tile(self.start[:, chosen], 2)
+        reward = np.concatenate([self.wrong[:, chosen], self.mended[:, chosen]], axis=1)
+        length = None if self.length is None else np.tile(self.length[:, chosen], 2)
+        return Columns(start, start, reward), np.tile(self.values[:, :, chosen], 2), length
 
 
-def _compare(
-    case: Problem, rewards: tuple[Array, Array], at: tuple[Index, Index], how: tuple[Path, float, int], limit: float
-) -> Seen:
+def _compare(case: Problem, rewards: tuple[Array, Array], at: tuple[Index, Index], how: _How, limit: float) -> Seen:
     """The runs of all errors, so many at once that their records stay small."""
-    width = max(1, _CELLS // (how[2] + 1))
+    looks = marks(how.learner, how.steps)
+    width = max(1, _CELLS // len(looks))
     parts = []
     for first in range(0, max(1, len(at[0])), width):
         some = (at[0][first : first + width], at[1][first : first + width])
         pairs = _pairs(case, rewards, some)
-        parts.append(_noted(some, _run(pairs, how), _spread(pairs, how[0]), limit))
+        seen = _noted(some, _run(pairs, how), _spread(pairs, how.learner), limit)
+        parts.append(seen._replace(crossing=looks[seen.crossing]))
     return Seen(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))
 
 
@@ -126,30 +163,31 @@ def _pairs(case: Problem, rewards: tuple[Array, Array], at: tuple[Index, Index])
     lowest = np.where(case.present, case.truth, np.inf).min(axis=0)
     truth = np.where(case.present, case.truth - lowest, 0.0)
     values = np.stack([truth[:, prompts], case.best[:, prompts].astype(np.float64), itself])
-    return _Pairs(case.start[:, prompts], values, wrong, mended)
+    length = None if case.length is None else case.length[:, prompts]
+    return _Pairs(case.start[:, prompts], values, wrong, mended, length)
 
 
-def _run(pairs: _Pairs, how: tuple[Path, float, int]) -> Array:
-    """The policy's means of the three values after every step, with the error and without it: (3, steps + 1, 2, m)."""
-    learner, eta, steps = how
+def _run(pairs: _Pairs, how: _How) -> Array:
+    """The policy's means of the three values at every look, with the error and without it: (3, t, 2, m)."""
     present = np.isfinite(pairs.start)
     binary = at_most_two(pairs.wrong, present) & at_most_two(pairs.mended, present)
-    result = np.empty((3, steps + 1, 2, present.shape[1]))
-    for form, chosen in ((learner, binary), (learner.in_the_limit(), ~binary)):
-        start, values = np.tile(pairs.start[:, chosen], 2), np.tile(pairs.values[:, :, chosen], 2)
-        both = Columns(start, start, np.concatenate([pairs.wrong[:, chosen], pairs.mended[:, chosen]], axis=1))
-        _, means = expectations(both, form, values, steps=steps, eta=eta)
-        result[..., chosen] = means.reshape(3, steps + 1, 2, -1)
+    result = np.empty((3, len(marks(how.learner, how.steps)), 2, present.shape[1]))
+    for form, chosen in ((how.learner, binary), (how.learner.in_the_limit(), ~binary)):
+        both, values, length = pairs.at(chosen)
+        _, found = means(both, form, values, steps=how.steps, eta=how.eta, length=length)
+        result[..., chosen] = found.reshape(*result.shape[:3], -1)
     return result
 
 
-def _spread(pairs: _Pairs, learner: Path) -> Array:
+def _spread(pairs: _Pairs, learner: Learner) -> Array:
     """What a normalising learner divides the scores by at first, with the error and without it, (2, m)."""
-    mass, both = np.exp(pairs.start), np.stack([pairs.wrong, pairs.mended])
     if not learner.normalise:
-        return np.ones((2, mass.shape[1]))
-    mean = (mass * both).sum(axis=1, keepdims=True)
-    return np.asarray(np.sqrt((mass * (both - mean) ** 2).sum(axis=1)))
+        return np.ones((2, pairs.start.shape[1]))
+    both, _, length = pairs.at(np.ones(pairs.start.shape[1], dtype=np.bool_))
+    mass, scores = np.exp(both.start), seen_scores(both, learner, length=length, apart=True)
+    scores = np.where(np.isfinite(scores), scores, 0.0)
+    mean = (mass * scores).sum(axis=0)
+    return np.asarray(np.sqrt((mass * (scores - mean) ** 2).sum(axis=0))).reshape(2, -1)
 
 
 def _noted(at: tuple[Index, Index], means: Array, spread: Array, limit: float) -> Seen:
@@ -162,5 +200,5 @@ def _noted(at: tuple[Index, Index], means: Array, spread: Array, limit: float) -
 
 
 def _first(holds: Mask) -> Index:
-    """The first step at which it holds, 0 where it never does; at step 0 both runs are the same."""
+    """The first look at which it holds, 0 where it never does; at step 0 both runs are the same."""
     return np.asarray(holds.argmax(axis=0))

@@ -18,7 +18,7 @@ from math import ceil, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from culpa.dynamics.learner import Path
+from culpa.dynamics.learner import Learner, Path
 from culpa.dynamics.walk import Columns, blocks, states, walk
 from culpa.errors import InputError
 
@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 _TINY = 1e-300  # what has less mass than this has no part in any sum
 
 
-def adjoint(columns: Columns, truth: Array, path: Path, *, steps: int, eta: float) -> Array:
+def adjoint(columns: Columns, truth: Array, path: Learner, *, steps: int, eta: float) -> Array:
     """Derivative of the expected truth of each column after so many steps by each of its scores, (s, m).
 
     Exact for the walk of `path`, a normalising learner in the limit of large groups: a derivative leaves the binary
@@ -40,6 +40,7 @@ def adjoint(columns: Columns, truth: Array, path: Path, *, steps: int, eta: floa
     >>> adjoint(Columns(even, even, truth), truth, Path("reinforce"), steps=1, eta=0.1).ravel().round(4).tolist()
     [0.0125, -0.0125]
     """
+    path = _differentiable(path)
     learner = path.in_the_limit() if path.normalise else path
     result = np.empty_like(columns.logp)
     for place, block in blocks(columns):
@@ -47,7 +48,7 @@ def adjoint(columns: Columns, truth: Array, path: Path, *, steps: int, eta: floa
     return result
 
 
-def first_order(columns: Columns, truth: Array, path: Path, *, steps: int, eta: float) -> Array:
+def first_order(columns: Columns, truth: Array, path: Learner, *, steps: int, eta: float) -> Array:
     """The derivative as if the policy stayed where it is, (s, m): eta T (du/dR)' g, g = pi (G - V_G).
 
     Without normalisation eta T pi (g - pi.g): the speed at which training on the truth would raise each output. Of use
@@ -58,13 +59,14 @@ def first_order(columns: Columns, truth: Array, path: Path, *, steps: int, eta: 
     >>> first_order(Columns(even, even, truth), truth, Path("reinforce"), steps=1, eta=0.1).ravel().round(4).tolist()
     [0.0125, -0.0125]
     """
+    path = _differentiable(path)
     prob, reward, values = _plain(columns, truth)
     step = Step(prob, reward, columns.start, path)
     by_score, _ = step.back(_gradient(prob, values))
     return eta * steps * by_score
 
 
-def second_order(columns: Columns, truth: Array, path: Path, *, steps: int, eta: float) -> Array:
+def second_order(columns: Columns, truth: Array, path: Learner, *, steps: int, eta: float) -> Array:
     """The derivative of the expansion to second order in eta, (s, m), for learners that do not normalise.
 
     V(T) = V + eta T g.u + eta^2 ( T^2 / 2 u'Hu + T (T - 1) / 2 g'Ju ),        u = pi (R - V_R), g = pi (G - V_G)
@@ -77,6 +79,7 @@ def second_order(columns: Columns, truth: Array, path: Path, *, steps: int, eta:
     >>> second_order(Columns(even, even, truth), truth, Path("reinforce"), steps=1, eta=0.1).ravel().round(4).tolist()
     [0.0125, -0.0125]
     """
+    path = _differentiable(path)
     if path.normalise or path.kl > 0.0:
         problem = f"no second order is known for {path.name} with kl={path.kl}."
         raise InputError(problem, remedy="Take `adjoint`, which is exact.")
@@ -90,6 +93,13 @@ def second_order(columns: Columns, truth: Array, path: Path, *, steps: int, eta:
     bend = by_score(centred_g * centred_u)
     flow = 2.0 * by_score(_bent(prob, g, u)) * steps**2 / 2
     return eta * steps * by_score(g) + eta**2 * (flow + (by_score(_bent(prob, u, g)) + bend) * steps * (steps - 1) / 2)
+
+
+def _differentiable(learner: Learner) -> Path:
+    if isinstance(learner, Path) and learner.plain:
+        return learner
+    problem = f"no derivative is known for {learner.name}: counterfactual only."
+    raise InputError(problem, remedy="Take `effects`, which puts every error right in turn and runs again.")
 
 
 def _adjoint_block(columns: Columns, truth: Array, path: Path, steps: int, eta: float) -> Array:

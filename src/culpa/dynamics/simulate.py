@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from culpa.dynamics.learner import Path
+from culpa.dynamics.courses import Course, Goal, course, divergence, most_steps, seen_scores
+from culpa.dynamics.learner import Learner
 from culpa.dynamics.problem import Problem, problem
 from culpa.dynamics.scale import at_most_two
-from culpa.dynamics.walk import Columns, divergences, walk
+from culpa.dynamics.walk import Columns
 from culpa.errors import InputError
 from culpa.rollouts import Rollouts
 
@@ -21,16 +22,40 @@ MAX_STEPS = 10_000
 POINTS = 40  # at which curves are recorded: 0, 1, 2, ... then ever further apart
 
 
+class _Usual(float):
+    """A value that nobody asked for: it gives way to one that somebody did."""
+
+
 @dataclass(frozen=True)
 class Horizon:
-    """When to read the result off: the first step at which the mean KL over prompts reaches a value, or a fixed one."""
+    """When to read the result off: the first step at which a measure of the run reaches a value, or a fixed step.
 
-    kl: float | None = 0.4
-    steps: int = MAX_STEPS  # the horizon itself where `kl` is None, else the most that is walked
+    The measure is the mean KL over prompts, or with `gain` the rise of the mean proxy reward, counted in the proxy's
+    standard deviations within prompts under the initial policy (their mean square over prompts, pooled).
+
+    >>> Horizon().kl, Horizon(gain=0.5).kl, Horizon(kl=None, steps=50).steps
+    (0.4, None, 50)
+    """
+
+    kl: float | None = _Usual(0.4)
+    steps: int = MAX_STEPS  # the horizon itself where `kl` and `gain` are None, else the most that is walked
+    gain: float | None = None
+
+    def __repr__(self) -> str:
+        gain = "" if self.gain is None else f", gain={self.gain}"
+        return f"Horizon(kl={self.kl}, steps={self.steps}{gain})"
 
     def __post_init__(self) -> None:
-        """Refuse a horizon that is never or at once."""
-        if self.steps < 1 or (self.kl is not None and not 0 < self.kl < inf):
+        """Refuse a horizon that is never or at once, and two measures."""
+        if self.gain is not None:
+            if isinstance(self.kl, _Usual):
+                object.__setattr__(self, "kl", None)
+            if self.kl is not None or not 0 < self.gain < inf or self.steps < 1:
+                problem = f"the horizon is kl={self.kl}, gain={self.gain}, steps={self.steps}."
+                raise InputError(
+                    problem, remedy="Use a positive KL or a positive gain, not both, and at least one step."
+                )
+        elif self.steps < 1 or (self.kl is not None and not 0 < self.kl < inf):
             problem = f"the horizon is kl={self.kl}, steps={self.steps}."
             raise InputError(problem, remedy="Use at least one step, and a positive KL or None.")
 
@@ -42,11 +67,12 @@ class Forecast:
     curves: pl.DataFrame  # proxy, step, true_reward, proxy_reward, kl, entropy: means over prompts
     proxies: tuple[str, ...]
     horizon: npt.NDArray[np.int64]  # (k,) the step at which the run is read off
-    reached: npt.NDArray[np.bool_]  # (k,) whether the KL was reached before the steps ran out
+    reached: npt.NDArray[np.bool_]  # (k,) whether the KL or gain was reached before the steps ran out
     final: Array  # (k, s, p) log-probabilities at the horizon
     problem: Problem
-    learner: Path
+    learner: Learner
     eta: float
+    sampled: bool = False  # each step from drawn groups, not the expected one
 
     @property
     def outcome(self) -> Array:
@@ -58,12 +84,17 @@ class Forecast:
     def finite(self) -> npt.NDArray[np.int64]:
         """Prompts of each proxy, (k,), whose steps are exact for the learner's own group size.
 
-        All of them without normalisation. With it those of binary reward; the others take the limit of large groups.
+        All of them without normalisation, and in sampled runs. With it those whose rewards, after the learner's signal,
+        take two values; the others take the limit of large groups.
         """
         case = self.problem
-        if not self.learner.normalise:
+        if not self.learner.normalise or self.sampled:
             return np.full(len(self.proxies), len(case.prompts))
-        known = [at_most_two(reward, case.present).sum() for reward in case.rewards]
+        seen = (
+            seen_scores(Columns(case.start, case.start, reward), self.learner, length=case.length)
+            for reward in case.rewards
+        )
+        known = [at_most_two(np.where(case.present, reward, 0.0), case.present).sum() for reward in seen]
         return np.array(known) * (self.learner.group is not None)
 
 
@@ -71,9 +102,10 @@ def simulate(
     rollouts: Rollouts,
     proxies: Sequence[str] = (),
     *,
-    learner: Path,
+    learner: Learner,
     horizon: Horizon | None = None,
     eta: float = 0.1,
+    rng: np.random.Generator | None = None,
 ) -> Forecast:
     """Train on each proxy from the rollouts' policy, tabular and exact, and record what becomes of the truth.
 
@@ -81,23 +113,34 @@ def simulate(
     this is for outputs that are enumerated (`weight` = pi) or merged, and says little of samples that are all distinct.
     `eta` is the step of the logits. The steps are expected steps: no sampling, no noise; with a normalising learner
     they are exact for its group size on binary rewards, and the limit of large groups on others (`Forecast.finite`).
-    Adding a constant to a proxy's scores of one prompt changes nothing.
+    A signal acts on all prompts as one batch. A closed form's steps are the parts of its way, and it ends where that
+    does; `eta` is nothing to it. With `rng` every step is that of groups drawn from the policy; one run is one chance.
+    Prompts with missing verdicts: `run(problem(rollouts, missing="mean"), ...)`.
+    Adding a constant to a proxy's scores of one prompt changes nothing, but for what a signal or a draw of one sees.
 
+    >>> from culpa.dynamics import reinforce
     >>> from culpa.rollouts import Rollouts
     >>> scores = np.array([[1.0, 0.0]])
     >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
-    >>> forecast = simulate(rollouts, learner=Path("reinforce"), horizon=Horizon(kl=0.4))
+    >>> forecast = simulate(rollouts, learner=reinforce(), horizon=Horizon(kl=0.4))
     >>> int(forecast.horizon[0]), round(float(forecast.outcome[0]), 3)
     (42, 0.611)
     """
+    return run(problem(rollouts, tuple(proxies)), learner, horizon or Horizon(), eta, rng)
+
+
+def run(
+    case: Problem, learner: Learner, horizon: Horizon, eta: float, rng: np.random.Generator | None = None
+) -> Forecast:
+    """`simulate` for a problem that is already made."""
     if not 0 < eta < inf:
         raise InputError(f"the step size must be positive, got {eta}.", remedy="0.1 is usual.")
-    return run(problem(rollouts, tuple(proxies)), learner, horizon or Horizon(), eta)
-
-
-def run(case: Problem, learner: Path, horizon: Horizon, eta: float) -> Forecast:
-    """`simulate` for a problem that is already made."""
-    runs = [_run_one(case, reward, (learner, eta), horizon) for reward in case.rewards]
+    starts = (
+        course(Columns(case.start, case.start, reward), learner, eta=eta, length=case.length, rng=rng)
+        for reward in case.rewards
+    )
+    most = most_steps(learner, horizon.steps)
+    runs = [_run_one(case, reward, one, horizon, most) for one, reward in zip(starts, case.rewards, strict=True)]
     frames = [
         pl.DataFrame(one.rows, schema=_CURVE, orient="row").insert_column(0, pl.lit(name).alias("proxy"))
         for name, one in zip(case.proxies, runs, strict=True)
@@ -111,6 +154,7 @@ def run(case: Problem, learner: Path, horizon: Horizon, eta: float) -> Forecast:
         case,
         learner,
         eta,
+        rng is not None,
     )
 
 
@@ -140,30 +184,25 @@ class _Run(NamedTuple):
     final: Array
 
 
-def _run_one(case: Problem, reward: Array, how: tuple[Path, float], horizon: Horizon) -> _Run:
-    learner, eta = how
-    state, last = case.start, 0
-    rows = [_observe(0, state, case, reward)]
-    for step in recorded_steps(horizon.steps)[1:]:
-        at = Columns(state, case.start, reward)
-        if horizon.kl is None:
-            state = walk(at, learner, steps=step - last, eta=eta)
-        else:
-            state, kl = divergences(at, learner, steps=step - last, eta=eta)
-            if (kl[1:] >= horizon.kl).any():
-                count = 1 + int((kl[1:] >= horizon.kl).argmax())
-                final = walk(at, learner, steps=count, eta=eta)
-                return _Run([*rows, _observe(last + count, final, case, reward)], last + count, True, final)
-        rows.append(_observe(step, state, case, reward))
-        last = step
-    return _Run(rows, last, horizon.kl is None, state)
+def _run_one(case: Problem, reward: Array, course: Course, horizon: Horizon, most: int) -> _Run:
+    goal, last = _goal(case, reward, horizon), 0
+    rows = [_observe(0, course.logp, case, reward)]
+    for step in recorded_steps(most)[1:]:
+        count = course.advance(step - last, goal)
+        last = step if count is None else last + count
+        rows.append(_observe(last, course.logp, case, reward))
+        if count is not None:
+            return _Run(rows, last, True, course.logp)
+    return _Run(rows, last, goal is None, course.logp)
 
 
-def divergence(logp: Array, start: Array) -> Array:
-    """KL(pi || pi0) of each prompt, (s, p) to (p,)."""
-    gap = np.where(np.isfinite(start), logp - np.where(np.isfinite(start), start, 0.0), 0.0)
-    kl: Array = np.einsum("sp,sp->p", np.exp(logp), gap)
-    return kl
+def _goal(case: Problem, reward: Array, horizon: Horizon) -> Goal | None:
+    if horizon.gain is None:
+        return None if horizon.kl is None else Goal(horizon.kl)
+    low = np.where(case.present, reward, np.inf).min(axis=0)
+    mass, above = np.exp(case.start), np.where(case.present, reward - low, 0.0)
+    spread = float(np.sqrt((mass * (above - (mass * above).sum(axis=0)) ** 2).sum(axis=0).mean()))
+    return Goal(horizon.gain * spread if spread > 0 else inf, above)
 
 
 def _observe(step: int, logp: Array, case: Problem, reward: Array) -> tuple[float, ...]:

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from culpa.dynamics.learner import Path
+from culpa.dynamics.courses import marks, means, most_steps
+from culpa.dynamics.learner import ClosedForm, Learner, Path
 from culpa.dynamics.scale import at_most_two, binary_scale
 from culpa.dynamics.simulate import Forecast
-from culpa.dynamics.walk import Columns, expectations, walk
+from culpa.dynamics.walk import Columns
 from culpa.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -57,6 +58,9 @@ def escape_steps(mass: Array, gap: Array, path: Path, *, eta: float, binary: boo
         problem = f"the way out of a plateau is not known for a KL weight of {path.kl}."
         raise InputError(problem, remedy="Take learner.with_kl(0), or simulate for as long as it takes.")
     p, size = np.asarray(mass, dtype=np.float64), np.asarray(gap, dtype=np.float64)
+    if path.signal is not None:
+        problem = f"the way out of a plateau is not known for a signal: {path.name}."
+        raise InputError(problem, remedy="Transform the scores before, or simulate for as long as it takes.")
     live = (p > 0) & (size > 0)
     p, size = np.where(live, np.minimum(p, 0.5), 0.5), np.where(live, size, 1.0)
     time = _scaled_time(p, size, path, binary) if path.normalise else _time(p) / size
@@ -72,6 +76,10 @@ def stalls(forecast: Forecast, *, steps: int = STEPS) -> pl.DataFrame:
     `escape`: the first step at which the best output has half of the mass, as `seen` in the rehearsal, else by the law
     from its end on; infinite where the rival's score is as high. The law knows of two outputs: while others fall
     (`pair` below 1) they still push the best one down, and it escapes later. A longer rehearsal comes closer.
+
+    A closed form ends with its way: what it has not let go by then, it never does. Of a clip the law knows nothing. A
+    flow is looked at a thousand times, so that its `lowest_at` and `escape` can be late by 1.4 %; a million steps of it
+    cost little.
 
     >>> from culpa.dynamics import reinforce, simulate
     >>> from culpa.rollouts import Rollouts
@@ -98,19 +106,19 @@ class _Course(NamedTuple):
     half: Index  # the first step at which it is a half; -1 = never
 
 
-def _of_proxy(forecast: Forecast, name: str, reward: Array, steps: int) -> pl.DataFrame:
-    case, path, eta = forecast.problem, forecast.learner, forecast.eta
+def _of_proxy(forecast: Forecast, name: str, reward: Array, asked: int) -> pl.DataFrame:
+    case, learner, steps = forecast.problem, forecast.learner, most_steps(forecast.learner, asked)
+    run = _Run(learner, forecast.eta, steps, case.length)
     at = Columns(case.start, case.start, reward)
-    end = np.exp(walk(at, path, steps=steps, eta=eta))
+    end = np.exp(_end(at, run))
     prompts = np.arange(end.shape[1])
     best = np.where(case.best, end, -1.0).argmax(axis=0)
     order = np.where(case.present, np.where(case.best, end - 2.0, end), -np.inf)  # a best one only where no other is
     order[best, prompts] = -3.0
     rival = order.argmax(axis=0)
     gap = reward[best, prompts] - reward[rival, prompts]
-    course = _course(at, path, best, steps=steps, eta=eta)
-    law, groups = (escape_steps(course.last, gap, path, eta=eta, binary=binary) for binary in (False, True))
-    ahead = np.where(at_most_two(reward, case.present), groups, law)
+    course = _course(at, run, best)
+    ahead = _ahead(forecast, reward, course.last, gap)
     columns = {
         "proxy": [name] * len(prompts),
         "prompt_id": case.prompt_id.tolist(),
@@ -128,15 +136,44 @@ def _of_proxy(forecast: Forecast, name: str, reward: Array, steps: int) -> pl.Da
     return pl.DataFrame(columns, schema=STALLS)
 
 
-def _course(at: Columns, path: Path, best: Index, *, steps: int, eta: float) -> _Course:
-    width = max(1, _CELLS // (steps + 1))
-    parts = []
-    for first in range(0, len(best), width):
-        some = at.at(slice(first, first + width))
-        itself = (np.arange(len(some.logp))[:, None] == best[first : first + width]).astype(np.float64)
-        mass = expectations(some, path, itself[None], steps=steps, eta=eta)[1][0]
-        half = np.where((mass >= 0.5).any(axis=0), (mass >= 0.5).argmax(axis=0), -1)
-        parts.append(_Course(mass[0], mass.min(axis=0), mass.argmin(axis=0), mass[-1], half))
+def _ahead(forecast: Forecast, reward: Array, last: Array, gap: Array) -> Array:
+    """Steps from the end of the rehearsal to the escape, (p,)."""
+    path, case = forecast.learner, forecast.problem
+    if isinstance(path, ClosedForm):
+        return np.full(len(last), np.inf)
+    law, groups = (escape_steps(last, gap, path, eta=forecast.eta, binary=binary) for binary in (False, True))
+    return np.where(at_most_two(reward, case.present), groups, law)
+
+
+class _Run(NamedTuple):
+    learner: Learner
+    eta: float
+    steps: int
+    length: Array | None
+
+    def means(self, at: Columns, place: slice, values: Array) -> tuple[Array, Array]:
+        """The run of some columns: its end, and the policy's mean of the values at every look."""
+        length = None if self.length is None else self.length[:, place]
+        return means(at.at(place), self.learner, values, steps=self.steps, eta=self.eta, length=length)
+
+
+def _portions(at: Columns, run: _Run) -> list[slice]:
+    count, width = at.logp.shape[1], max(1, _CELLS // len(marks(run.learner, run.steps)))
+    return [slice(first, first + width) for first in range(0, count, width)]
+
+
+def _end(at: Columns, run: _Run) -> Array:
+    nothing = np.empty((0, *at.logp.shape))
+    return np.concatenate([run.means(at, some, nothing[:, :, some])[0] for some in _portions(at, run)], axis=1)
+
+
+def _course(at: Columns, run: _Run, best: Index) -> _Course:
+    looks, parts = marks(run.learner, run.steps), []
+    itself = (np.arange(len(at.logp))[:, None] == best).astype(np.float64)[None]
+    for some in _portions(at, run):
+        mass = run.means(at, some, itself[:, :, some])[1][0]
+        half = np.where((mass >= 0.5).any(axis=0), looks[(mass >= 0.5).argmax(axis=0)], -1)
+        parts.append(_Course(mass[0], mass.min(axis=0), looks[mass.argmin(axis=0)], mass[-1], half))
     return _Course(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 

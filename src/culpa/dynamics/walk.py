@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from culpa.dynamics.learner import Path
 from culpa.dynamics.scale import scale_rule
+from culpa.errors import InputError
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -94,6 +95,25 @@ def divergences(columns: Columns, path: Path, *, steps: int, eta: float) -> tupl
     return result, total / columns.logp.shape[1]
 
 
+def gains(columns: Columns, path: Path, value: Array, *, steps: int, eta: float) -> tuple[Array, Array]:
+    """The walk's end (s, m), and the mean over columns of the policy's mean of the value after 0, 1, .. steps.
+
+    >>> even = np.log(np.full((2, 1), 0.5))
+    >>> reward = np.array([[1.0], [0.0]])
+    >>> gains(Columns(even, even, reward), Path("reinforce"), reward, steps=1, eta=1.0)[1].round(6).tolist()
+    [0.5, 0.622459]
+    """
+    result, total = np.empty_like(columns.logp), np.zeros(steps + 1)
+    for place, block in blocks(columns):
+        here = value[:, place]
+
+        def look(step: int, prob: Array, _: Array, share: Array, here: Array = here) -> None:
+            total[step] += (np.einsum("sm,sm->m", prob, here) * share).sum()
+
+        result[:, place] = _walk_block(block, path, steps, eta, look)
+    return result, total / columns.logp.shape[1]
+
+
 def states(columns: Columns, path: Path, *, steps: int, eta: float) -> Array:
     """Probabilities before each of so many steps, (steps, s, m): for few columns, since all of them are kept.
 
@@ -112,9 +132,9 @@ def states(columns: Columns, path: Path, *, steps: int, eta: float) -> Array:
     return kept[:steps]
 
 
-def blocks(columns: Columns) -> Iterator[tuple[slice, Columns]]:
-    """The columns in portions that stay in the cache."""
-    width = max(1, BLOCK_CELLS // columns.logp.shape[0])
+def blocks(columns: Columns, cells: int = 0) -> Iterator[tuple[slice, Columns]]:
+    """The columns in portions of so many cells, or of those that stay in the cache."""
+    width = max(1, (cells or BLOCK_CELLS) // columns.logp.shape[0])
     for first in range(0, columns.logp.shape[1], width):
         place = slice(first, first + width)
         yield place, columns.at(place)
@@ -132,8 +152,11 @@ def log_softmax(logits: Array) -> Array:
 
 
 def _walk_block(columns: Columns, path: Path, steps: int, eta: float, look: Look | None = None) -> Array:
+    if not path.plain:
+        problem = f"{path.name} has no fast walk."
+        raise InputError(problem, remedy="simulate, effects and stalls take it: culpa.dynamics.courses.")
     present = np.isfinite(columns.start)
-    logp, start, reward = _filled(columns, present)
+    logp, start, reward = filled(columns, present)
     scale = scale_rule(path, reward, present)
     prob, work, other = np.empty_like(logp), np.empty_like(logp), np.empty_like(logp)
     every = _normalise_every(path, float(reward.max(initial=0.0)), start[present], eta)
@@ -163,7 +186,7 @@ def _walk_block(columns: Columns, path: Path, steps: int, eta: float, look: Look
     return np.where(present, logp, -np.inf)
 
 
-def _filled(columns: Columns, present: Mask) -> Columns:
+def filled(columns: Columns, present: Mask) -> Columns:
     """Copies that can be computed with everywhere. A constant is no reward: with the lowest taken away, a large offset
     costs no digits later.
     """
