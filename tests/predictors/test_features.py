@@ -219,6 +219,17 @@ def test_a_prompt_of_equal_outputs_has_exact_zeros():
     assert values[0].any()
 
 
+@pytest.mark.parametrize("block", [1, 40, 10**9])
+def test_exact_zeros_in_every_block_whichever_output_counts_first(block, monkeypatch):
+    rollouts = world(10, dims=20)
+    assert rollouts.present.sum(axis=1).tolist() == [5, 5, 3, 2, 5, 5]
+    weight = np.where(rollouts.present, 1.0, 0.0)  # a third of a number, three times, is not always the number
+    weight[0, :4] = 0  # its first output that counts is one that the third prompt does not have
+    rollouts = alike(replace(rollouts, weight=weight / weight.sum(axis=1, keepdims=True)), slice(2, 3))
+    monkeypatch.setattr(features, "_BLOCK", block)
+    assert not features_of(rollouts, "policy").values[2].any()
+
+
 @pytest.mark.parametrize("block", [1, 20, 10**9])
 def test_where_blocks_are_cut_says_next_to_nothing(block, monkeypatch):
     rollouts = world(2, prompts=9)
@@ -231,7 +242,7 @@ def test_where_blocks_are_cut_says_next_to_nothing(block, monkeypatch):
 def test_numbers_of_any_size(scale):
     """Squares of the largest float32 and of the smallest normal ones are out of its range."""
     rollouts = world(0)
-    plain = np.clip(rollouts.features, -3, 3)
+    plain = np.clip(rollouts.features * 4, -4, 4)  # opposite ones are out of range of each other
     one, other = (
         features_of(replace(rollouts, features=plain * np.float32(factor)), "policy").values for factor in (1, scale)
     )

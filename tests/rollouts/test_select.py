@@ -92,7 +92,9 @@ def test_refusals():
     assert refused(select, one, np.array([False])) == "no prompt is selected. Select at least one."
     assert refused(concat, []) == "there are no rollouts. Give at least one record."
     remedy = "Give it to all of them, or to none."
-    assert refused(concat, [one, frame("b", truth=[1.0])]) == f"only some of the records have truth. {remedy}"
+    labelled = frame("b", truth=[1.0])
+    assert refused(concat, [one, labelled]) == f"only some of the records have truth. {remedy}"
+    assert refused(concat, [labelled, one]) == f"only some of the records have truth. {remedy}"
     other = from_frame(pl.DataFrame({"prompt_id": ["b"], "proxy.other": [1.0]}))
     assert refused(concat, [one, other]) == f"only some of the records have other, rm. {remedy}"
     assert refused(concat, [one, one]).startswith("a prompt_id occurs twice.")

@@ -44,7 +44,7 @@ def ngram_counts(texts: Texts, dims: int = DIMS) -> Floats:
     series = _series(texts)
     counts: Floats = np.zeros((len(series), dims), dtype=np.float32)
     half = dims // 2
-    for rows in _blocks(series.str.len_chars().fill_null(0).clip(upper_bound=LENGTH).to_numpy()):
+    for rows in _blocks(series.str.len_chars().fill_null(0).to_numpy()):
         block = series[rows].fill_null("").str.slice(0, LENGTH)
         counts[rows, :half] = _binned(_character_hashes(block), len(block), half)
         counts[rows, half:] = _binned(_word_hashes(block), len(block), dims - half)
@@ -97,8 +97,6 @@ def _word_hashes(block: pl.Series) -> tuple[Hashes, Indices]:
     code, row = _code_points(" " + block.str.to_lowercase().str.replace_all(_NOT_WORD, " "))
     space = code == ord(" ")
     start = np.flatnonzero(space[:-1] & ~space[1:]) + 1
-    if not len(start):
-        return code[:0], row[:0]
     place = np.arange(len(code)) - np.repeat(np.r_[0, start], np.diff(np.r_[0, start, len(code)]))
     letters = np.where(space, np.uint64(0), _mixed(code) * _powers(int(place.max()) + 1)[place])
     word, row = np.add.reduceat(letters, start), row[start]
