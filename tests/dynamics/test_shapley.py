@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.dynamics.slow import PUNISHED, TRUE, initial, kl, limit_scale, record, slow_walk
 
@@ -137,7 +138,8 @@ def test_a_single_error_has_its_effect_as_share():
 
 def test_errors_are_those_that_effects_tells():
     mass, truth, proxy = problem(prompts=20, outputs=10, wrong=6)
-    proxy[:, 0] += 0.05  # too little to count
+    proxy = truth + 3.0 * (proxy - truth)
+    proxy[:, 0] = truth[:, 0] + 0.5  # too little to count beside the proxy's spread, though not beside the truth's
     run = forecast(mass, truth, proxy)
     for scale in ("same", "matched"):
         table = effects(run, scale=scale).sort("prompt_id", "output")
@@ -170,10 +172,32 @@ def test_effects_do_not_add_up_where_shares_do():
     assert found.frame["share"].sum() == pytest.approx(found.prompts["total"].item(), abs=1e-12)
 
 
+def test_scores_within_the_tolerance_stay_as_they_are():
+    mass, truth, proxy = problem(prompts=1, wrong=2)
+    small = truth + np.where(proxy == truth, 0.1, 0.0)
+    wrong = np.where(proxy == truth, small, proxy)
+    found = split(forecast(mass, truth, wrong), "rm", rng=rng())
+
+    def worth(*stay):
+        reward = small[0].copy()
+        reward[list(stay)] = wrong[0, list(stay)]
+        return slow_walk(mass[0], reward, 40, ETA)[-1] @ truth[0]
+
+    a, b = np.flatnonzero(proxy[0] != truth[0])
+    first = (worth(a) - worth() + worth(a, b) - worth(b)) / 2
+    assert shares(found) == pytest.approx({a: first, b: worth(a, b) - worth() - first}, abs=1e-10)
+
+
 def test_a_constant_added_to_truth_and_proxy_changes_nothing():
     mass, truth, proxy = problem()
-    plain, moved = (split(forecast(mass, truth + add, proxy + add), "rm", rng=rng()).frame for add in (0.0, 64.0))
-    np.testing.assert_allclose(moved["share"], plain["share"], atol=1e-10)
+    truth, proxy = np.round(truth * 8) / 8, np.round(proxy * 8) / 8
+    plain, moved = (split(forecast(mass, truth + add, proxy + add), "rm", rng=rng()).frame for add in (0.0, 2.0**40))
+    np.testing.assert_allclose(moved["share"], plain["share"], atol=1e-12)
+
+
+def test_completeness_is_the_largest_gap_of_either_sign():
+    prompts = pl.DataFrame({"completeness": [0.25, -0.5]})
+    assert shapley.Split(pl.DataFrame(), prompts).completeness == 0.5
 
 
 def test_a_normalising_learner_keeps_its_groups_where_all_sets_are_binary():
@@ -188,13 +212,17 @@ def test_a_normalising_learner_keeps_its_groups_where_all_sets_are_binary():
 
 def test_a_normalising_learner_takes_the_limit_where_one_set_is_not_binary():
     """Scores and right scores are of two levels each, but a mixture has three."""
-    mass, truth, proxy = np.array([0.1, 0.2, 0.3, 0.4]), np.array([1.0, 1.0, 0.0, 0.0]), np.array([2.0, 2.0, 0.0, 0.0])
+    mass, truth, proxy = np.array([0.2, 0.3, 0.5]), np.array([1.0, 0.0, 0.0]), np.array([0.0, 2.0, 0.0])
     found = split(forecast(mass, truth, proxy, learner=grpo(4)), "rm", rng=rng())
-    assert shares(found) == pytest.approx(brute(mass, truth, proxy, 40, scale=limit_scale)[0], abs=1e-10)
+
+    def limit(prob, reward):
+        return limit_scale(prob, reward) if np.ptp(reward) else 0.0
+
+    assert shares(found) == pytest.approx(brute(mass, truth, proxy, 40, scale=limit)[0], abs=1e-10)
 
 
 def test_one_error_or_two_outputs_are_binary_in_every_set():
-    three = np.array([[0.2, 0.3, 0.5]]), np.array([[1.0, 0.0, 0.0]]), np.array([[3.0, 0.0, 0.0]])
+    three = np.array([[0.2, 0.3, 0.5]]), np.array([[1.0, 0.0, 0.0]]), np.array([[-2.0, 0.0, 0.0]])
     two = np.array([[0.3, 0.7]]), np.array([[1.0, 0.0]]), np.array([[-2.0, 5.0]])
 
     def groups(prob, reward):
