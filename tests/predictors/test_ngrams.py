@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.rollouts.records import refused
 
@@ -75,12 +75,14 @@ def slow(texts, dims):
 
 # What a word is made of is not the same to Python's \w as to Unicode's (the vowel signs of Hindi, say): texts of all
 # kinds are compared by their characters, words by texts in which the two agree.
+@settings(max_examples=50, deadline=None)
 @given(TEXTS, st.sampled_from([2, 3, 16, 512]))
 @example(HARD, 512)
 def test_characters_are_in_the_slots_of_the_slow_way(texts, dims):
     np.testing.assert_array_equal(ngram_counts(texts, dims)[:, : dims // 2], slow(texts, dims)[:, : dims // 2])
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.none() | st.text("abC ÄßД_1.-\n", max_size=30), max_size=8), st.sampled_from([2, 3, 16, 512]))
 @example(
     ["", " ", None, "a", " a", "a ", " a b", "a\n\nb c-d", "Straße ÉTÉ", "שלום עולם", "日本語です", "x" * 300], 512
@@ -95,6 +97,7 @@ def test_slots_are_the_same_on_every_machine():
     assert counts.tolist() == [[5, 16, 4, 8, 2, 0, 2, 1], [0, 1, 1, 1, 0, 1, 0, 0]]
 
 
+@settings(max_examples=50, deadline=None)
 @given(TEXTS, st.randoms(use_true_random=False))
 def test_rows_follow_their_texts(texts, random):
     order = list(range(len(texts)))
@@ -199,6 +202,7 @@ def test_half_a_surrogate_pair_is_a_question_mark():
     np.testing.assert_array_equal(ngram_counts(["a\ud800b", None]), ngram_counts(["a?b", None]))
 
 
+@settings(max_examples=50, deadline=None)
 @given(TEXTS)
 def test_shares_are_roots_of_counts_over_their_sum(texts):
     counts, shares = ngram_counts(texts, 16), ngram_shares(texts, 16)

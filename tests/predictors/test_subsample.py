@@ -5,7 +5,7 @@ from hashlib import blake2b
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.rollouts.records import assert_same, refused
 
@@ -46,6 +46,7 @@ def slow(rollouts, cells):
 SIZES = st.lists(st.integers(2, 9), min_size=1, max_size=25)
 
 
+@settings(max_examples=50, deadline=None)
 @given(SIZES, st.integers(1, 80))
 def test_the_smallest_hashes_that_have_room(sizes, cells):
     rollouts = record(sizes)
@@ -55,6 +56,7 @@ def test_the_smallest_hashes_that_have_room(sizes, cells):
     assert_same(sample, select(rollouts, np.isin(rollouts.prompt_id, names)))
 
 
+@settings(max_examples=50, deadline=None)
 @given(SIZES, st.integers(1, 80), st.data())
 def test_a_stream_gives_what_the_whole_gives(sizes, cells, data):
     rollouts = record(sizes)
@@ -81,6 +83,7 @@ def test_a_prompt_without_room_shuts_out_all_later_ones():
     assert subsample(concat(parts), 6).prompt_id.tolist() == [names[0]]
 
 
+@settings(max_examples=50, deadline=None)
 @given(SIZES, SIZES, st.integers(1, 80))
 def test_more_prompts_can_only_push_out(sizes, more, cells):
     before = record(sizes)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.rollouts.records import assert_same, refused, rollouts
 
@@ -14,6 +14,7 @@ from culpa.rollouts.dense import from_frame, to_frame
 from culpa.rollouts.select import concat, select
 
 
+@settings(max_examples=50, deadline=None)
 @given(rollouts(), st.data())
 def test_selecting_takes_the_prompts_rows(record, data):
     rows = data.draw(st.lists(st.sampled_from(range(len(record.prompt_id))), min_size=1, unique=True))
@@ -22,6 +23,7 @@ def test_selecting_takes_the_prompts_rows(record, data):
     assert_same(select(record, rows), from_frame(pl.concat(parts), record.notes))
 
 
+@settings(max_examples=50, deadline=None)
 @given(rollouts())
 def test_selecting_all_changes_nothing(record):
     assert_same(select(record, np.ones(len(record.prompt_id), dtype=bool)), record)
@@ -45,6 +47,7 @@ def test_an_output_behind_a_gap_keeps_its_row_of_the_table():
     assert select(record, [0]).present.tolist() == [[False, True]]
 
 
+@settings(max_examples=50, deadline=None)
 @given(rollouts(), st.data())
 def test_halves_put_together_are_the_whole(record, data):
     prompts = len(record.prompt_id)
