@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from culpa.dynamics.closed import Learner, advantages
+from culpa.dynamics.learner import Path
 from culpa.dynamics.problem import Problem, problem
 from culpa.predictors.features import Features, needed
 from culpa.rollouts import Rollouts
@@ -97,15 +98,26 @@ def cosine(case: Problem, features: Values, learner: Learner) -> Cosine:
 
 def prompt_gradients(case: Problem, rewards: Array, features: Values, learner: Learner) -> Array:
     """What each prompt adds to the gradient of each reward at the initial policy, (k, p, d). rewards: (k, p, s)."""
-    push = np.exp(case.start.T) * advantages(learner, rewards, case.start.T)
-    turned = push.transpose(1, 0, 2).astype(features.dtype, copy=False) @ features
+    length = None if case.length is None else case.length.T
+    push = np.exp(case.start.T) * advantages(learner, rewards, case.start.T, length=length)
+    if not isinstance(learner, Path) or learner.signal is None:
+        push[_level(rewards, case.present.T)] = 0.0
+    turned = np.matmul(push.transpose(1, 0, 2).astype(features.dtype, copy=False), features)
     return np.asarray(turned.transpose(1, 0, 2), dtype=np.float64)
+
+
+def _level(rewards: Array, present: Mask) -> Mask:
+    """Prompts (k, p) whose scores differ by rounding at most: a cosine would take the push of that for any other."""
+    low, high = np.where(present, rewards, np.inf).min(axis=-1), np.where(present, rewards, -np.inf).max(axis=-1)
+    rounding = np.finfo(np.float64).eps * present.shape[-1]
+    return np.asarray(high - low <= rounding * np.maximum(np.abs(low), np.abs(high)))
 
 
 def cosines(proxies: Array, truths: Array) -> Array:
     """Of every truth's gradient (b, d) with every proxy's (k, d): (b, k); NaN where one of the two is 0."""
     lengths = np.linalg.norm(truths, axis=-1)[:, None] * np.linalg.norm(proxies, axis=-1)
-    return np.divide(truths @ proxies.T, lengths, out=np.full(lengths.shape, np.nan), where=lengths > 0)
+    products = truths @ proxies.T
+    return np.asarray(np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=lengths > 0))
 
 
 def shuffled(values: Array, present: Mask, count: int, rng: np.random.Generator) -> Array:
