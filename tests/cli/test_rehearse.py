@@ -195,7 +195,7 @@ def test_the_curves_are_drawn_into_a_file(folder):
     result = CliRunner().invoke(app, [*RUN, "--plot", "curves.json"])
     assert result.exit_code == 0, result.output
     assert "culpa: drawn: curves.json" in result.stderr
-    assert json.loads((folder / "curves.json").read_text())["vconcat"]
+    assert json.loads((folder / "curves.json").read_text())["concat"]
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,9 @@ HOSTILE = "</script><script>alert(1)</script>"
 def panels(found):
     """Each panel's layers with their data, by title."""
     spec = chart(found, "kl=0.4").to_dict()
-    single = [panel for row in spec["vconcat"] for panel in row["hconcat"]]
     return {
         panel["title"]["text"]: [spec["datasets"][layer["data"]["name"]] for layer in panel["layer"]]
-        for panel in single
+        for panel in spec["concat"]
     }
 
 

@@ -1,12 +1,14 @@
 """A rehearsal in words: which tables there are, what stands in them, and that the data is whole."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from tests.report.rehearsals import known, peaked, rehearsed
 
 from culpa.dynamics import Horizon, reinforce, simulate
+from culpa.dynamics.learner import tilt
 from culpa.report.rehearsal import ALONG, distinct_share, rehearsal_dict, rehearsal_sections
 from culpa.report.rehearsed import BARE, rehearsal
 
@@ -30,14 +32,29 @@ def test_the_table_of_outcomes():
 
 
 def test_the_first_lines_say_what_is_best_and_what_is_over_optimised():
-    (first, *more) = [line for _, line in sections(rehearsed())[""].lines]
+    (first, *more) = [line for _, line in sections(rehearsed(rollouts=known(hacked=known().truth)))[""].lines]
     assert first == "2 prompts. Best of 3 under reinforce: harsh, the truth ends at 0.980 from 0.140."
     assert more == []
-    (_, second) = [line for _, line in sections(peaked(0.1, 0.7, 0.6, 0.2))[""].lines]
+    (_, second, *_) = [line for _, line in sections(peaked(0.1, 0.7, 0.6, 0.2))[""].lines]
     assert (
         second
         == "Over-optimised: 1 of 3. Most of all fair, where the truth peaks at 0.700 at step 1 and falls to 0.200."
     )
+
+
+def test_what_ends_below_its_beginning_is_named():
+    (*_, last) = [line for _, line in sections(rehearsed())[""].lines]
+    end = rehearsed().first.outcome[2]
+    assert last == f"Worse than no training: 1 of 3, the worst first: hacked ({end:.3f})."
+    bad = {f"bad{number}": -(1 + number) * known().truth for number in range(4)}
+    (*_, last) = [line for _, line in sections(rehearsed(steps=30, rollouts=known(**bad)))[""].lines]
+    assert re.fullmatch(r"Worse .* 5 of 7, the worst first: bad3 \(\S+\), bad2 \(\S+\), \S+ \(\S+\)\.", last)
+
+
+def test_a_way_that_ends_says_so():
+    run = simulate(known(), learner=tilt(5.0), horizon=Horizon(kl=None, steps=100))
+    page = sections(rehearsal({BARE: run}, stalled=True), stalls=1)
+    assert "The learner's way ends" in page["Prompts whose best output never comes up"].below[0]
 
 
 def test_a_peak_is_shown_where_the_truth_falls_and_only_there():

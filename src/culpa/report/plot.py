@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from rich.cells import cell_len
 
 from culpa.dynamics.learner import ClosedForm
 from culpa.errors import InputError, shorten
@@ -27,6 +28,7 @@ _BEST, _WORST = ("#0072b2", "#009e73", "#56b4e9"), ("#cc79a7", "#e69f00", "#d55e
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 _WIDTH, _HEIGHT = 330, 220  # of a panel, in pixels
 _LINE = 14  # pixels between two labels
+_LABELS, _LETTER = 95, 6.5  # pixels beside a panel, and for each letter of its labels
 _INK, _FAINT = "#333333", "#8a8a8a"
 PANELS = (
     ("true_reward", "True reward", "mean over prompts"),
@@ -70,7 +72,7 @@ def write_plot(found: Rehearsal, path: Path, until: str) -> Path:
     return path
 
 
-def chart(found: Rehearsal, until: str) -> "alt.VConcatChart":
+def chart(found: Rehearsal, until: str) -> "alt.ConcatChart":
     """Four panels, each line labelled at its end; steps on a logarithmic axis that begins at 0."""
     import altair as alt  # noqa: PLC0415 - takes longer than the rest of the command
 
@@ -85,8 +87,9 @@ def chart(found: Rehearsal, until: str) -> "alt.VConcatChart":
         subtitle=f"{len(found.first.problem.prompts):,} prompts, {_steps(found)}, until {shorten(until, 40)}. "
         f"A ring marks a truth that falls again.{many}",
     )  # fmt: skip
-    grid = alt.vconcat(alt.hconcat(*panels[:2], spacing=30), alt.hconcat(*panels[2:], spacing=30), spacing=26)
-    figure: alt.VConcatChart = (
+    room = _LABELS + _LETTER * max(cell_len(look.label) for look in looks if look.shown)
+    grid = alt.concat(*panels, columns=2, spacing={"row": 82, "column": room}, bounds="flush")
+    figure: alt.ConcatChart = (
         grid.properties(title=heading, padding=16)
         .configure_view(stroke=None)
         .configure_axis(grid=True, gridColor="#ececec", domainColor=_FAINT, tickColor=_FAINT, labelColor=_INK,
@@ -238,7 +241,7 @@ def _domain(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _bytes(figure: "alt.VConcatChart", suffix: str) -> bytes:
+def _bytes(figure: "alt.ConcatChart", suffix: str) -> bytes:
     """The figure as what the file holds. Data may hold `</script>`: in the page every `<` of it is an escape."""
     import vl_convert  # noqa: PLC0415 - holds a whole browser engine
 

@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 
 from culpa._version import __version__
+from culpa.dynamics.learner import ClosedForm
 from culpa.errors import shorten
-from culpa.report.rehearsed import BARE, KINDS, Rehearsal, curves, falls, outcomes
-from culpa.report.spark import along, sparkline
+from culpa.report.rehearsed import BARE, FALL, KINDS, Rehearsal, curves, falls, outcomes
 from culpa.report.section import Section, Table
+from culpa.report.spark import along, sparkline
 
 SCHEMA = "culpa.rehearsal/1"
 ALONG = "truth along it"
@@ -26,6 +27,11 @@ _ABOUT_STALLS = (
     "plateau: truth of the likeliest other output, at which the run waits for the best one to have half of the mass.",
     "~: later than was walked, by the law for two outputs, which is early while others still have mass.",
 )
+_ABOUT_NEVER = (
+    "Their likeliest other output has no lower score than the best one, so nothing lifts the best one.",
+    "The learner's way ends before their best output has half of the mass.",
+)
+_NAMED = 3  # proxies in a sentence
 _LONGEST = 6  # names of prompts in a cell
 
 
@@ -88,6 +94,11 @@ def _headlines(found: Rehearsal, table: pl.DataFrame) -> Iterator[str]:
             f"Over-optimised: {len(fallen)} of {table.height}. "
             f"Most of all {_called(found, worst)}, where the truth peaks at {peak}."
         )
+    margin = FALL * found.first.problem.truth_range
+    lost = [row for row in table.iter_rows(named=True) if row["true_reward"] < row["start"] - margin]
+    if lost:
+        names = ", ".join(f"{_called(found, row)} ({row['true_reward']:.3f})" for row in lost[: -_NAMED - 1 : -1])
+        yield f"Worse than no training: {len(lost)} of {table.height}, the worst first: {names}."
 
 
 def _called(found: Rehearsal, row: dict[str, Any]) -> str:
@@ -182,8 +193,9 @@ def _plateaus(found: Rehearsal, table: pl.DataFrame, limit: int) -> Iterator[Sec
     if rows:
         yield Section("Longest plateaus", table=_table(rows), below=_ABOUT_STALLS)
     if never:
-        about = ("Their likeliest other output has no lower score than the best one, so nothing lifts the best one.",)
-        yield Section("Prompts whose best output never comes up", table=_table(never), below=about)
+        closed = isinstance(found.first.learner, ClosedForm)
+        about = _ABOUT_NEVER[closed]
+        yield Section("Prompts whose best output never comes up", table=_table(never), below=(about,))
 
 
 def _table(rows: list[dict[str, str]]) -> Table:
