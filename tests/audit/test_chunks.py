@@ -9,11 +9,11 @@ from polars.testing import assert_frame_equal
 from tests.audit.world import cut, drawn, pairs_only
 
 import culpa
-from culpa.audit import run, unlabelled
+from culpa.audit import Settings, run, unlabelled
 from culpa.audit import sums as sums_module
 from culpa.errors import InputError
 
-FEW = {"replicates": 100}
+FEW = {"settings": Settings(replicates=100)}
 
 
 @pytest.mark.parametrize("places", [(1,), (20,), (3, 4, 39)])

@@ -9,10 +9,10 @@ from polars.testing import assert_frame_equal
 from tests.audit.world import NAN, codes, cut, drawn, pairs_only, record, value
 
 import culpa
-from culpa.audit import BY_NAME, MEASURES, RULERS, run
+from culpa.audit import BY_NAME, MEASURES, RULERS, Settings, run
 from culpa.errors import InputError
 
-FEW = {"replicates": 100}
+FEW = {"settings": Settings(replicates=100)}
 
 
 # ---- what is known of the truth ----
@@ -216,14 +216,16 @@ def test_every_metric_can_be_had_alone(name):
 
 
 def test_level_and_replicates_are_used():
-    narrow, wide = (culpa.audit(drawn(0), level=level, **FEW).ranking["high"][0] for level in (0.5, 0.99))
+    narrow, wide = (
+        culpa.audit(drawn(0), settings=Settings(100, level=level)).ranking["high"][0] for level in (0.5, 0.99)
+    )
     assert narrow < wide
-    assert culpa.audit(drawn(0), level=0.9, replicates=150).args["replicates"] == 150
+    assert culpa.audit(drawn(0), settings=Settings(150, 0.9)).args["replicates"] == 150
 
 
 def test_budget_bounds_the_list():
     world = drawn(0, unknown=0.5)
-    assert [culpa.audit(world, budget=n, **FEW).relabel.height for n in (0, 3)] == [0, 3]
+    assert [culpa.audit(world, settings=Settings(100, budget=n)).relabel.height for n in (0, 3)] == [0, 3]
 
 
 CHUNKS = cut(record({"a": [[0.0, 1.0]] * 2, "b": [[0.0, 1.0]] * 2}), 1)
@@ -233,9 +235,9 @@ NO_PROXY = record({"a": [[0.0, 1.0]]}, table=pl.DataFrame({"response": ["x", "y"
 NO_PROXY = culpa.Rollouts(NO_PROXY.prompt_id, NO_PROXY.present, NO_PROXY.weight, table=NO_PROXY.table)
 PLAIN = record({"a": [[0.0, 1.0]]})
 MESSAGES = [
-    (PLAIN, {"level": 0.4}, "got level 0.4 and 2000 replicates. Use .5 <= level < 1, and >= 100."),
-    (PLAIN, {"level": 1.0}, "got level 1.0 and 2000 replicates. Use .5 <= level < 1, and >= 100."),
-    (PLAIN, {"replicates": 99}, "got level 0.95 and 99 replicates. Use .5 <= level < 1, and >= 100."),
+    (PLAIN, {"settings": {"level": 0.4}}, "got level 0.4 and 2000 replicates. Use .5 <= level < 1, and >= 100."),
+    (PLAIN, {"settings": {"level": 1.0}}, "got level 1.0 and 2000 replicates. Use .5 <= level < 1, and >= 100."),
+    (PLAIN, {"settings": {"replicates": 99}}, "got level 0.95 and 99 replicates. Use .5 <= level < 1, and >= 100."),
     (PLAIN, {"metrics": ["hac"]}, f"no metric is called 'hac'. Known: {', '.join(BY_NAME)}."),
     (
         PLAIN,
@@ -262,7 +264,7 @@ MESSAGES = [
 @pytest.mark.parametrize(("rollouts", "options", "text"), MESSAGES)
 def test_messages(rollouts, options, text):
     with pytest.raises(InputError) as error:
-        culpa.audit(rollouts, **options)
+        culpa.audit(rollouts, **options | {"settings": Settings(**options.get("settings", {}))})
     assert str(error.value) == text
 
 

@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 from tests.audit.world import codes, value
 
 import culpa
+from culpa.audit import Settings
 
 DEMO = Path(culpa.__file__).parent / "cli" / "demo.parquet"
 
@@ -16,11 +17,11 @@ DEMO = Path(culpa.__file__).parent / "cli" / "demo.parquet"
 @pytest.fixture(scope="module")
 def demo():
     rollouts = culpa.read(DEMO)
-    return rollouts, culpa.audit(rollouts, replicates=500)
+    return rollouts, culpa.audit(rollouts, settings=Settings(replicates=500))
 
 
 def test_the_stream_and_the_whole_tell_the_same_story(demo):
-    streamed = culpa.audit(culpa.scan(DEMO, rows=500), replicates=500)
+    streamed = culpa.audit(culpa.scan(DEMO, rows=500), settings=Settings(replicates=500))
     assert_frame_equal(streamed.ranking, demo[1].ranking, rel_tol=1e-9)
     assert_frame_equal(streamed.disagreement, demo[1].disagreement, rel_tol=1e-9, abs_tol=1e-12)
     assert streamed.facts == demo[1].facts

@@ -7,7 +7,7 @@ import pytest
 from tests.audit.world import NAN, drawn, record
 
 import culpa
-from culpa.audit import SCHEMA
+from culpa.audit import SCHEMA, Settings
 
 KEYS = [
     "schema", "version", "args", "seed", "facts", "ranking", "tied", "metrics", "comparisons", "disagreement",
@@ -17,7 +17,7 @@ KEYS = [
 
 @pytest.fixture(scope="module")
 def verdict():
-    return culpa.audit(drawn(0, unknown=0.3), replicates=100, seed=3)
+    return culpa.audit(drawn(0, unknown=0.3), settings=Settings(replicates=100), seed=3)
 
 
 def test_shape(verdict):
@@ -51,4 +51,4 @@ def test_file_is_the_text(verdict, tmp_path):
 
 def test_letters_stay_readable():
     scores = {"häß": np.array([[0.0, 1.0]]), "b": np.array([[1.0, NAN]])}
-    assert "häß" in culpa.audit(record(scores), replicates=100).to_json()
+    assert "häß" in culpa.audit(record(scores), settings=Settings(replicates=100)).to_json()

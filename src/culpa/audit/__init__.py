@@ -1,8 +1,23 @@
 """The audit: what each proxy's scores are worth to this policy."""
 
 from culpa.audit.measures import BY_NAME, MEASURES, Measure
+from culpa.audit.outlook import Outlook
 from culpa.audit.run import RULERS, audit
+from culpa.audit.settings import Settings
 from culpa.audit.verdict import SCHEMA, Verdict
 from culpa.audit.warn import LEVELS, Finding, Level
 
-__all__ = ["BY_NAME", "LEVELS", "MEASURES", "RULERS", "SCHEMA", "Finding", "Level", "Measure", "Verdict", "audit"]
+__all__ = [
+    "BY_NAME",
+    "LEVELS",
+    "MEASURES",
+    "RULERS",
+    "SCHEMA",
+    "Finding",
+    "Level",
+    "Measure",
+    "Outlook",
+    "Settings",
+    "Verdict",
+    "audit",
+]

@@ -54,6 +54,15 @@ def _calibration(sums: Mapping[str, Array]) -> Array:
 
 MEASURES: tuple[Measure, ...] = (
     Measure(
+        "rehearsal",
+        "Truth after",
+        "expected truth once the policy has been trained on the proxy up to the horizon",
+        _over("rehearsed", outcome=1),
+        "rehearsed",
+        "outlook",
+        _over("rehearsed", start=1),
+    ),
+    Measure(
         "hacc",
         "HAcc",
         "pairs of the policy's outputs ranked rightly, or whose worse output scores below the policy's mean",

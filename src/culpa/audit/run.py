@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -12,55 +12,76 @@ from culpa.audit.collect import collect
 from culpa.audit.evaluate import Evaluation, compare, evaluate, tied
 from culpa.audit.measures import BY_NAME, MEASURES, Measure
 from culpa.audit.offline import Pairs, all_weights, joined_pairs, offline_measures, offline_pairs, offline_sums
+from culpa.audit.outlook import NoOutlookError, Outlook, outlook, worth_keeping
+from culpa.audit.settings import Settings
 from culpa.audit.sums import Sums, merge
 from culpa.audit.unlabelled import LABEL_FIRST, SAMPLED_PROMPTS, Masses, added, disagreement, label_first, shares
 from culpa.audit.verdict import Verdict
 from culpa.audit.warn import Seen, warn
+from culpa.dynamics import Horizon, reinforce
+from culpa.dynamics.horizon import parse_horizon
+from culpa.dynamics.learner import Learner
 from culpa.errors import InputError
 from culpa.metrics import characters, markdown
+from culpa.predictors import Subsample
 from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.columns import RESPONSE
 
 RULERS = ("(longest)", "(shortest)", "(most markdown)")  # no proxy's name: brackets
-RANKED_BY = ("hacc", "acc", "hacc_off", "acc_off")  # the first that is defined decides the order
+RANKED_BY = ("rehearsal", "hacc", "acc", "hacc_off", "acc_off")  # the first that is defined decides the order
 
 
 def audit(
     rollouts: Rollouts | Iterable[Rollouts],
     *,
-    seed: int = 0,
-    replicates: int = 2000,
-    level: float = 0.95,
-    budget: int = 10,
+    learner: Learner | None = None,
+    horizon: str | Horizon = "kl=0.4",
     metrics: Collection[str] = (),
+    seed: int = 0,
+    settings: Settings | None = None,
 ) -> Verdict:
-    """How well each proxy says what the truth says, with intervals, ties, null rulers and warnings.
+    """What each proxy is worth to this policy under this algorithm, with intervals, ties, null rulers and findings.
 
-    rollouts    one record, or the chunks of `scan`: memory is bounded by a chunk
-    replicates  of the bootstrap over prompts; `level` of its intervals
-    budget      how many outputs of unknown truth to name for judging
-    metrics     names of `MEASURES` to show; none: all. What no part of them needs is not computed
+    rollouts  one record, or the chunks of `scan`: memory is bounded by a chunk
+    learner   the algorithm; REINFORCE if not given, which in expectation is RLOO of any size
+    horizon   how far the policy is trained in rehearsal
+    metrics   names of `MEASURES` to show; none: all. What no part of them needs is not computed
+    settings  of bootstrap, budget and features
 
-    The ranking is by harm-aware accuracy on the policy's own outputs, else on the pairs that come with the data.
+    The ranking is by the truth after rehearsal; where there is nothing to rehearse on, by harm-aware accuracy on the
+    policy's own outputs, else on the pairs that come with the data.
     """
-    if not 0.5 <= level < 1 or replicates < 100:
-        raise InputError(f"got level {level} and {replicates} replicates.", remedy="Use .5 <= level < 1, and >= 100.")
-    wanted = _wanted(metrics)
-    gathered = _gather([rollouts] if isinstance(rollouts, Rollouts) else rollouts, budget, wanted)
-    rng = np.random.default_rng(seed)
-    names = gathered.names
-    evaluations = list(_evaluations(gathered, rng, replicates))
-    shown = [one.name for one in wanted if one.count in gathered.sums.values]
+    how, rng, wanted = settings or Settings(), np.random.default_rng(seed), _wanted(metrics)
+    gathered = _gather([rollouts] if isinstance(rollouts, Rollouts) else rollouts, how.budget, wanted)
+    evaluations = list(_evaluations(gathered, rng, how.replicates))
+    ahead = _ahead_of(gathered, learner or reinforce(), horizon, how, rng)
+    if ahead is not None:
+        evaluations.append(ahead.evaluation)
+    shown = [one.name for one in wanted if any(one in known.measures for known in evaluations)]
     if not shown and gathered.pairs is None:
         problem = f"the data has nothing to compute {', '.join(measure.name for measure in wanted)} from."
         raise InputError(problem, remedy="Give a truth (or, for length and markdown, texts), or ask for other metrics.")
+    return _verdict(gathered, evaluations, ahead, _Asked(how, wanted, tuple(metrics), shown, seed))
+
+
+class _Asked(NamedTuple):
+    """How the audit was asked for, and what can be shown of it."""
+
+    settings: Settings
+    wanted: tuple[Measure, ...]
+    metrics: tuple[str, ...]
+    shown: list[str]
+    seed: int
+
+
+def _verdict(gathered: "_Gathered", evaluations: list[Evaluation], ahead: Outlook | None, asked: _Asked) -> Verdict:
+    level, names = asked.settings.level, gathered.names
     table = pl.concat([one.frame(level) for one in evaluations])
-    left_out = {one.name for one in MEASURES} - set(shown)
+    left_out = {one.name for one in MEASURES} - set(asked.shown)
     measure, evaluation, ranked = _decisive(evaluations, names, left_out)
     comparisons = compare(evaluation, measure, ranked, level)
     groups = tied(comparisons, ranked, level)
-    chosen = [one.name for one in wanted] if metrics else []
-    args: dict[str, Any] = {"replicates": replicates, "level": level, "budget": budget, "metrics": chosen}
+    seen = Seen(table, comparisons, names, RULERS, gathered.facts(), gathered.problems, level, ahead)
     return Verdict(
         ranking=_ranking(table, measure, groups),
         metrics=table.filter(~pl.col("metric").is_in(left_out)).with_columns(
@@ -69,13 +90,28 @@ def audit(
         comparisons=comparisons,
         disagreement=shares(gathered.apart),
         relabel=gathered.first,
+        outlook=ahead,
         tied=tuple(tuple(group) for group in groups if len(group) > 1),
         facts=gathered.facts(),
         notes=gathered.notes,
-        warnings=tuple(warn(Seen(table, comparisons, names, RULERS, gathered.facts(), gathered.problems, level))),
-        args=args,
-        seed=seed,
+        warnings=tuple(warn(seen)),
+        args=asked.settings.asked() | {"metrics": [one.name for one in asked.wanted] if asked.metrics else []},
+        seed=asked.seed,
     )
+
+
+def _ahead_of(
+    gathered: "_Gathered", learner: Learner, horizon: str | Horizon, how: Settings, rng: np.random.Generator
+) -> Outlook | None:
+    """The outlook; why there is none is a note, where a truth is there and somebody might miss it."""
+    until = parse_horizon(horizon) if isinstance(horizon, str) else horizon
+    if gathered.sample is None:
+        return None
+    try:
+        return outlook(gathered.sample, learner, until, how, rng)
+    except NoOutlookError as error:
+        gathered.notes += (f"no rehearsal: {error}",)
+        return None
 
 
 @dataclass
@@ -90,6 +126,7 @@ class _Gathered:
     notes: tuple[str, ...]
     outputs: int
     known: int
+    sample: Rollouts | None
     problems: list[str] = field(default_factory=list)
 
     def facts(self) -> dict[str, int | bool]:
@@ -113,6 +150,7 @@ def _wanted(names: Collection[str]) -> tuple[Measure, ...]:
 
 def _gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...]) -> _Gathered:
     parts_wanted = {measure.part for measure in wanted}
+    sample = Subsample()
     pairs: list[Pairs] = []
     apart: Masses = {}
     first = pl.DataFrame(schema=LABEL_FIRST)
@@ -128,6 +166,8 @@ def _gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...]
             known += 0 if chunk.truth is None else int((~np.isnan(chunk.truth)).sum())
             rulers = ruler_values(chunk) if "rulers" in parts_wanted else {}
             scores = dict(chunk.proxies) | _as_scores(rulers)
+            if "outlook" in parts_wanted and worth_keeping(chunk):
+                sample.add(chunk)
             found = offline_pairs(chunk, dict(chunk.proxies))
             if found is not None:
                 pairs.append(found)
@@ -141,7 +181,8 @@ def _gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...]
     # any moment and in any thread, and waiting for a thread there can wait for ever.
     with ThreadPoolExecutor(1) as pool:
         sums = merge(parts(pool))
-    return _Gathered(sums, names, joined_pairs(pairs) if pairs else None, apart, first, notes, outputs, known)
+    joined = joined_pairs(pairs) if pairs else None
+    return _Gathered(sums, names, joined, apart, first, notes, outputs, known, sample.record)
 
 
 def _ahead(chunks: Iterable[Rollouts], pool: ThreadPoolExecutor) -> Iterator[Rollouts]:

@@ -9,10 +9,12 @@ from typing import Any
 import polars as pl
 
 from culpa._version import __version__
+from culpa.audit.outlook import Outlook
 from culpa.audit.warn import Finding
 from culpa.rollouts import write_text
 
 SCHEMA = "culpa.audit/1"
+WRITTEN = 100  # errors of each proxy in the JSON: those of largest effect, and all that were put right
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,7 @@ class Verdict:
     warnings: tuple[Finding, ...]  # what to look at before believing a number
     args: dict[str, Any]  # how the audit was asked for
     seed: int
+    outlook: Outlook | None = None  # what becomes of the truth under each proxy; None: nothing to rehearse on
 
     def to_dict(self) -> dict[str, Any]:
         """The findings as plain lists and dictionaries, in the schema of `culpa audit --format json`."""
@@ -45,6 +48,7 @@ class Verdict:
             "comparisons": self.comparisons.to_dicts(),
             "disagreement": self.disagreement.to_dicts(),
             "relabel": self.relabel.to_dicts(),
+            **_outlook(self.outlook),
             "notes": list(self.notes),
             "warnings": [finding._asdict() for finding in self.warnings],
         }
@@ -55,3 +59,13 @@ class Verdict:
         if path is not None:
             write_text(text + "\n", Path(path))
         return text
+
+
+def _outlook(ahead: Outlook | None) -> dict[str, Any]:
+    """Its keys, empty where there is none."""
+    if ahead is None:
+        return {"forecast": None, "errors": [], "learners": []}
+    forecast = ahead.facts | {"proxies": ahead.prediction.to_dicts(), "curves": ahead.curves.to_dicts()}
+    size = pl.col("effect").abs().rank("ordinal", descending=True).over("proxy")
+    largest = ahead.errors.filter((size <= WRITTEN) | (pl.col("method") == "counterfactual"))
+    return {"forecast": forecast, "errors": largest.to_dicts(), "learners": ahead.learners.to_dicts()}

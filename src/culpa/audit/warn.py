@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import polars as pl
 
+from culpa.audit.outlook import Outlook
+
 Level = Literal["note", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("note", "warning", "error")
 
@@ -35,6 +37,7 @@ class Seen:
     facts: dict[str, int | bool]
     problems: list[str]
     level: float = 0.95  # of the intervals
+    outlook: Outlook | None = None
 
     def rows(self, metric: str) -> Iterator[dict[str, Any]]:
         """The rows of one metric for proxies (not rulers) that have a value."""
@@ -140,6 +143,39 @@ def _weights(seen: Seen) -> Iterator[Finding]:
         yield Finding("warning", "pair-weights", "", text)
 
 
+def _lowers(seen: Seen) -> Iterator[Finding]:
+    for row in _ahead(seen):
+        change = f"{row['start']:.3f} → {row['outcome']:.3f}"
+        if row["high"] is not None and row["high"] < row["start"]:
+            yield Finding("error", "lowers-truth", row["proxy"], f"training on it lowers the truth ({change})")
+        elif row["low"] is not None and row["low"] <= row["start"]:
+            text = f"training on it may not raise the truth ({change}, {row['low']:.3f} to {row['high']:.3f})"
+            yield Finding("warning", "may-not-raise", row["proxy"], text)
+
+
+def _like_shuffled(seen: Seen) -> Iterator[Finding]:
+    for row in _ahead(seen):
+        if row["cosine"] is not None and row["null_high"] is not None and row["cosine"] <= row["null_high"]:
+            text = (
+                f"its policy gradient agrees with the truth's no more than with a shuffled truth's "
+                f"(cosine {row['cosine']:.2f}; shuffled up to {row['null_high']:.2f})"
+            )
+            yield Finding("warning", "shuffled-truth", row["proxy"], text)
+
+
+def _stays(seen: Seen) -> Iterator[Finding]:
+    for row in _ahead(seen):
+        if not row["reached"]:
+            text = f"the rehearsal ends after {row['steps']:,} steps, before the policy has moved as far as asked"
+            yield Finding("note", "horizon-not-reached", row["proxy"], text)
+
+
+def _ahead(seen: Seen) -> Iterator[dict[str, Any]]:
+    if seen.outlook is not None:
+        yield from seen.outlook.prediction.iter_rows(named=True)
+
+
 _RULES: tuple[Callable[[Seen], Iterator[Finding]], ...] = (
-    _no_truth, _few_prompts, _missing, _dead_groups, _chance, _rulers, _follows_ruler, _ties, _indistinct, _weights,
+    _lowers, _no_truth, _few_prompts, _missing, _dead_groups, _chance, _rulers, _follows_ruler, _ties, _indistinct,
+    _weights, _like_shuffled, _stays,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,8 @@ def main() -> None:
     """
     tolerate_encodings()
     try:
-        app()
+        with _one_thread():
+            app()
     except InputError as error:
         say(error)
         sys.exit(2)
@@ -55,6 +57,14 @@ def main() -> None:
     except BaseException as error:  # polars' panics are no Exception
         say(_fault(error))
         sys.exit(2)
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Matrix products on one thread: on busy cores two are slower, and the last digits differ with their number."""
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - after numpy, whose threads it limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1)
+    return limits
 
 
 def _fault(error: BaseException) -> str:

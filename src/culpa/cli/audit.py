@@ -8,11 +8,12 @@ from typing import Annotated, TypedDict
 
 import typer
 
-from culpa.audit import LEVELS, Verdict, audit
+from culpa.audit import LEVELS, Settings, Verdict, audit
 from culpa.cli import source as s
 from culpa.cli.progress import counted
 from culpa.cli.screen import check_target, printing, say, show
 from culpa.cli.settings import Config, keep
+from culpa.dynamics import learner
 from culpa.report import print_verdict, to_markdown, to_text
 from culpa.rollouts import Options, expand, read, scan, write_text
 
@@ -27,6 +28,15 @@ class Format(StrEnum):
     table = "table"
     json = "json"
     md = "md"
+
+
+class FeatureKind(StrEnum):
+    """Features that outputs share."""
+
+    auto = "auto"
+    policy = "policy"
+    text = "text"
+    joined = "joined"
 
 
 class Asked(TypedDict):
@@ -62,6 +72,10 @@ def command(
     reader: s.Reader = None,
     group_size: s.GroupSize = None,
     tokenizer: s.Tokenizer = None,
+    learner_name: s.Learner = "reinforce",
+    kl: s.KlWeight = 0.0,
+    horizon: s.Horizon = "kl=0.4",
+    features: Annotated[FeatureKind, typer.Option(help="What outputs have in common.")] = FeatureKind.auto,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="Metrics to show (repeat); what they do not need is not computed. [default: all]"),
@@ -89,7 +103,14 @@ def command(
     options = s.options_of(join, reader, group_size, tokenizer, text=not streamed)
     how = Asked(truth=truth, proxies=proxy or (), names=names, options=options)
     chunks = counted(scan(files, **how)) if streamed else read(files, **how)
-    verdict = audit(chunks, seed=seed, replicates=replicates, level=level, budget=budget, metrics=metric or ())
+    verdict = audit(
+        chunks,
+        learner=learner(learner_name).with_kl(kl),
+        horizon=horizon,
+        metrics=metric or (),
+        seed=seed,
+        settings=Settings(replicates, level, budget, features.value),
+    )
     verdict = replace(verdict, args=s.arguments(context) | verdict.args)
     emit(verdict, format, output)
     if output is not None:

@@ -21,6 +21,12 @@ Reader = Annotated[str | None, typer.Option(help="Format, where it is not recogn
 GroupSize = Annotated[int | None, typer.Option(min=1, help="Outputs per prompt, where no id says.", show_default=False)]
 Tokenizer = Annotated[str | None, typer.Option(help="Tokenizer of dumps without text.", show_default=False)]
 
+Learner = Annotated[
+    str, typer.Option("--learner", help="reinforce, rloo:K, grpo:K, ppo:EPOCHS, best_of_n:N or tilt:BETA.")
+]
+KlWeight = Annotated[float, typer.Option("--kl", min=0.0, help="Weight of KL to the initial policy in the objective.")]
+Horizon = Annotated[str, typer.Option(help="kl=VALUE, gain=VALUE or steps=NUMBER.")]
+
 
 def names_of(**columns: str | None) -> dict[str, str]:
     """The columns that were named, by native name."""

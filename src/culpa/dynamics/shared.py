@@ -18,6 +18,7 @@ import polars as pl
 from culpa.dynamics.advantage import Advantage
 from culpa.dynamics.learner import Path
 from culpa.dynamics.problem import Problem
+from culpa.dynamics.stepwise import Expected
 from culpa.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -135,16 +136,19 @@ class _Walk:
         self.present = np.isfinite(self.start)
         self.mass = np.exp(self.start)
         self.rewards = np.where(self.present, rewards, 0.0)
-        self.features = np.ascontiguousarray(features).reshape(-1, features.shape[-1])
+        self.features: Features = features.reshape(-1, features.shape[-1])
         length = None if case.length is None else case.length.T
-        self.advantage = Advantage(learner, self.rewards, self.start, length)
+        self.learner, self.taken = learner, 0
+        self.steps = Expected(Advantage(learner, self.rewards, self.start, length))
         self.logp = np.broadcast_to(self.start, self.rewards.shape).copy()
         self.prob = np.exp(self.logp)
 
     def direction(self) -> Array:
         """Where the gradient moves the logits: Phi Phi' (pi A), the mean over prompts."""
-        push = self.prob * self.advantage(self.prob, self.logp)
-        return spread(push, self.features) / len(self.start)
+        if self.taken % self.learner.epochs == 0:
+            self.steps.begin(self.prob, self.logp)
+        self.taken += 1
+        return spread(self.steps.step(self.logp), self.features) / len(self.start)
 
     def move(self, change: Array) -> None:
         self.logp = moved(self.logp, change, self.present)
@@ -164,7 +168,8 @@ class _Walk:
 def spread(push: Array, features: Features) -> Array:
     """A push on some outputs felt by all, (k, p, s): Phi Phi' push. features: (p s, d)."""
     flat = push.reshape(len(push), -1).astype(features.dtype, copy=False)
-    return ((flat @ features) @ features.T).astype(np.float64, copy=False).reshape(push.shape)
+    felt = np.matmul(np.matmul(flat, features), features.T)
+    return np.asarray(felt, dtype=np.float64).reshape(push.shape)
 
 
 def moved(logp: Array, change: Array, present: Mask) -> Array:

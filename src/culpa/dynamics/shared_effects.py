@@ -31,26 +31,34 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 SHARED_ERRORS = ERRORS | {"method": pl.String}
+THROUGH_OTHERS = "moves outputs like it on other prompts"
 TOP = 12  # errors of each proxy that are put right and run again
 _CELLS = 8_000_000  # of states kept at once: steps x rewards x prompts x samples
 
 
 def shared_effects(
-    run: Rehearsal, features: Features, *, scale: Scale = "matched", tolerance: float = TOLERANCE, top: int = TOP
+    run: Rehearsal,
+    features: Features,
+    *,
+    scale: Scale = "auto",
+    tolerance: float = TOLERANCE,
+    top: int = TOP,
+    slopes: "Slopes | None" = None,
 ) -> pl.DataFrame:
     """One row per error of every proxy, with the columns of `effects` and the `method` by which its effect is known.
 
     An effect is a sum over prompts: what the truth of all of them ends higher with the error than without it. The `top`
     errors of each proxy by size of derivative have the effect of putting them right (`counterfactual`), and reasons; a
     normalising learner is in the limit of large groups there, in both runs. The rest have score minus right times the
-    derivative (`adjoint`), and neither reason nor crossing.
+    derivative (`adjoint`), and neither reason nor crossing. `slopes`: of `shared_adjoint`, where they are at hand.
     """
     if not tolerance >= 0:
         raise InputError(f"the tolerance must be zero or more, got {tolerance}.", remedy=f"{TOLERANCE} is usual.")
-    slopes, limit = shared_adjoint(run, features).scores, tolerance * run.problem.truth_range
+    by_score = (shared_adjoint(run, features) if slopes is None else slopes).scores
+    limit = tolerance * run.problem.truth_range
     frames = []
     for number in range(len(run.proxies)):
-        one = _Proxy.of(run, number, slopes[number], scale)
+        one = _Proxy.of(run, number, by_score[number], scale)
         order = np.argsort(-np.abs(one.estimate), kind="stable")[:top]
         frames.append(_frame(one, _simulated(one, features, order, limit), order, limit))
     return pl.concat(frames)
@@ -143,12 +151,13 @@ class _Proxy(NamedTuple):
     def of(run: Rehearsal, number: int, slope: Array, scale: Scale) -> "_Proxy":
         case, reward = run.problem, run.problem.rewards[number]
         right = right_scores(case, reward, scale)
-        at = np.nonzero(errors(case, reward, right))
-        return _Proxy(run, number, (reward, right), at, ((reward - right) * slope)[at])
+        outputs, prompts = np.nonzero(errors(case, reward, right))
+        estimate = ((reward - right) * slope)[outputs, prompts]
+        return _Proxy(run, number, (reward, right), (outputs, prompts), estimate)
 
 
-def _simulated(one: _Proxy, features: Features, order: Index, limit: float) -> Seen:
-    """What the runs show of some of a proxy's errors, each put right alone."""
+def _simulated(one: _Proxy, features: Features, order: Index, limit: float) -> tuple[Seen, Array]:
+    """What the runs show of some of a proxy's errors, each put right alone; and the effect on its own prompt."""
     case, learner = one.run.problem, one.run.learner.in_the_limit()
     outputs, prompts = one.at[0][order], one.at[1][order]
     wrong, count = one.rewards[0].T, len(order)
@@ -162,22 +171,26 @@ def _simulated(one: _Proxy, features: Features, order: Index, limit: float) -> S
         both = np.stack([prob[0, prompts], prob[1 + here, prompts]])  # of the error's own prompt, (2, n, s)
         best = np.where(case.best.T[prompts], both, 0.0).sum(axis=-1)
         means.append(np.stack([np.stack([np.full(count, total[0]), total[1:]]), best, both[:, here, outputs]]))
-    return noted(
-        (outputs, prompts),
-        np.stack(means, axis=1),
-        spread_of(pairs_of(case, one.rewards, (outputs, prompts)), learner),
-        limit,
-    )
+    own = ((both[0] - both[1]) * case.truth.T[prompts]).sum(axis=-1)
+    spread_by = spread_of(pairs_of(case, one.rewards, (outputs, prompts)), learner)
+    return noted((outputs, prompts), np.stack(means, axis=1), spread_by, limit), own
 
 
-def _frame(one: _Proxy, seen: Seen, order: Index, limit: float) -> pl.DataFrame:
+def _reasons(one: _Proxy, seen: Seen, own: Array) -> list[str]:
+    """That of the error's own prompt, unless most of the effect is on others."""
+    elsewhere = (seen.kind != "benign") & (own * np.sign(seen.effect) < 0.5 * np.abs(seen.effect))
+    found = reasons(one.run.problem, one.rewards, seen)
+    return [THROUGH_OTHERS if away else reason for reason, away in zip(found, elsewhere, strict=True)]
+
+
+def _frame(one: _Proxy, simulated: tuple[Seen, Array], order: Index, limit: float) -> pl.DataFrame:
     case, (reward, right), at = one.run.problem, one.rewards, one.at
-    count = len(at[0])
+    (seen, own), count = simulated, len(at[0])
     effect = one.estimate.copy()
     effect[order] = seen.effect
     reason: list[str | None] = [None] * count
     crossing: list[int | None] = [None] * count
-    for place, why, turn in zip(order, reasons(case, one.rewards, seen), seen.crossing, strict=True):
+    for place, why, turn in zip(order, _reasons(one, seen, own), seen.crossing, strict=True):
         reason[place], crossing[place] = why, int(turn) or None
     method = np.full(count, "adjoint", dtype=object)
     method[order] = "counterfactual"

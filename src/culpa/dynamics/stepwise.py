@@ -44,7 +44,7 @@ def stepwise(
     shape = (columns.logp.shape[1], 1, -1) if apart else (columns.logp.shape[1], -1)
     logp, start, reward = (array.T.reshape(shape) for array in columns)
     advantage = Advantage(path, reward, start, None if length is None else length.T.reshape(shape))
-    steps = _Expected(advantage) if rng is None else Drawn(advantage, rng)
+    steps = Expected(advantage) if rng is None else Drawn(advantage, rng)
     logp = _normalised(logp)
     while True:
         for inner in range(path.epochs):
@@ -54,7 +54,7 @@ def stepwise(
             logp = _normalised(logp + eta * steps.step(logp))
 
 
-class _Expected:
+class Expected:
     """The expected steps of a round, (..., p, s)."""
 
     def __init__(self, advantage: Advantage) -> None:

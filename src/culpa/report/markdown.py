@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from culpa.audit import Verdict
-from culpa.report.view import Section, Table, sections
+from culpa.report.section import Section, Table
+from culpa.report.view import sections
 
 _MARKS = {"error": "**error** ", "warning": "**warning** ", "note": "", "": ""}
 

@@ -11,7 +11,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from culpa.audit import Verdict
-from culpa.report.view import Section, Table, sections
+from culpa.report.section import Section, Table
+from culpa.report.view import sections
 
 _PIPE_WIDTH = 1000  # a pipe has no edge; nothing is cut there
 _LEAST = 4  # columns are always shown

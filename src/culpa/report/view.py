@@ -1,12 +1,13 @@
 """A verdict as sections of text and tables of strings: what is said, before how it is shown."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import polars as pl
 
 from culpa.audit import BY_NAME, Verdict
 from culpa.errors import shorten
+from culpa.report.ahead import ahead_sections, explained, trained
+from culpa.report.section import Section, Table
 
 COLUMNS = (
     "hacc",
@@ -31,7 +32,7 @@ OFFLINE = (
 )
 SCORES = ("mean", "variance", "spread", "dead", "ties", "missing", "length_correlation", "markdown_correlation")
 _ON_PAIRS = {"acc_off": "Acc on the data's pairs", "hacc_off": "HAcc on the data's pairs"}
-_RANKING = frozenset({"hacc", "acc"})
+_RANKING = frozenset({"rehearsal", "hacc", "acc"})
 SHARES = frozenset({"dead", "ties", "missing"})  # shown in per cent
 _ABOUT_SETS = "Proxies that share a letter under 'set' cannot be told apart (paired bootstrap over prompts, Holm)."
 _ABOUT_PAIRS = "Acc off: chosen-rejected pairs ranked rightly; a tie is wrong. With ties ½, chance is 0.5."
@@ -39,25 +40,6 @@ _ABOUT_HARM = "HAcc off: the same, or the rejected output scores below the polic
 _ABOUT_LABELS = (
     "Outputs of unknown truth on which the proxies disagree most. --budget N lists more, --format json whole rows."
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """Headers and rows of equal length; rows from `rulers_from` on are the null rulers."""
-
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    rulers_from: int | None = None
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with sentences, each a (level, text), and perhaps a table."""
-
-    title: str
-    lines: tuple[tuple[str, str], ...] = ()
-    table: Table | None = None
-    below: tuple[str, ...] = field(default=())
 
 
 def sections(verdict: Verdict) -> Iterator[Section]:
@@ -71,6 +53,8 @@ def sections(verdict: Verdict) -> Iterator[Section]:
             (one.level, f"{_name(one.proxy)}: {one.message}" if one.proxy else one.message) for one in verdict.warnings
         )
         yield Section("Look at", lines=lines)
+    if verdict.outlook is not None:
+        yield from ahead_sections(verdict.outlook)
     first = _label_first(verdict)
     if first is not None:
         yield first
@@ -90,11 +74,13 @@ def headline(verdict: Verdict) -> str:
     if ranked.is_empty():
         return f"{amount}. {_why_unranked(verdict)}"
     best = ranked.row(0, named=True)
+    others = [name for name in best["tied_with"] or [] if name != best["proxy"]]
+    tie = f", not told apart from {', '.join(map(_name, others))}" if others else ""
+    if best["measure"] == "rehearsal" and verdict.outlook is not None:
+        return f"{amount}. {trained(best, ranked.height, verdict.outlook)}{tie}."
     title = BY_NAME[best["measure"]].title if best["measure"] in BY_NAME else _ON_PAIRS[best["measure"]]
     if ranked.height == 1:
         return f"{amount}. {_name(best['proxy'])}: {title} {_number(best['score'])}."
-    others = [name for name in best["tied_with"] or [] if name != best["proxy"]]
-    tie = f", not told apart from {', '.join(map(_name, others))}" if others else ""
     return f"{amount}. Best of {ranked.height} by {title}: {_name(best['proxy'])} ({_number(best['score'])}){tie}."
 
 
@@ -114,25 +100,36 @@ def _ranking(verdict: Verdict) -> Section | None:
     rulers = verdict.metrics.filter("ruler")["proxy"].unique(maintain_order=True).to_list()
     letters = _letters(verdict)
     shown = [name for name in COLUMNS if name != measure and _has(verdict, name)]
-    cell = _cells(verdict)
+    cell, beside = _cells(verdict), _beside(verdict, measure)
     rows = [
         (
             _name(name),
             letters.get(name, ""),
             _number(cell(name, measure)),
             _interval(cell(name, measure, "low"), cell(name, measure, "high")),
-            _number(cell(name, measure, "chance")),
+            _number(beside[1].get(name)),
             *(_shown(column, cell(name, column)) for column in shown),
         )
         for name in names + rulers
     ]
     level = f"{verdict.args['level']:.0%}"
-    headers = ("proxy", "set", BY_NAME[measure].title, level, "chance", *(BY_NAME[name].title for name in shown))
+    headers = ("proxy", "set", BY_NAME[measure].title, level, beside[0], *(BY_NAME[name].title for name in shown))
     below = [f"{BY_NAME[measure].title}: {BY_NAME[measure].about}."]
+    if verdict.outlook is not None and measure == "rehearsal":
+        below = list(explained(verdict.outlook))
     if verdict.tied:
         below.append(_ABOUT_SETS)
     table = Table(headers, tuple(rows), len(names) if rulers else None)
     return Section("Ranking", table=table, below=tuple(below))
+
+
+def _beside(verdict: Verdict, measure: str) -> tuple[str, dict[str, float | None]]:
+    """What stands beside the measure that ranks: the cosine with a rehearsal, else the measure's chance level."""
+    if measure == "rehearsal" and verdict.outlook is not None and verdict.outlook.prediction["cosine"].count():
+        frame = verdict.outlook.prediction
+        return "cosine", dict(zip(frame["proxy"], frame["cosine"], strict=True))
+    rows = verdict.metrics.filter(pl.col("metric") == measure)
+    return "before" if measure == "rehearsal" else "chance", dict(zip(rows["proxy"], rows["chance"], strict=True))
 
 
 def _offline(verdict: Verdict) -> Section | None:

@@ -1,0 +1,22 @@
+"""How long to train in rehearsal, as text."""
+
+from culpa.dynamics.simulate import MAX_STEPS, Horizon
+from culpa.errors import InputError, shorten
+
+
+def parse_horizon(text: str, most: int = MAX_STEPS) -> Horizon:
+    """A horizon by its name.
+
+    >>> parse_horizon("kl=0.4", 1000), parse_horizon("steps=50")
+    (Horizon(kl=0.4, steps=1000), Horizon(kl=None, steps=50))
+    """
+    kind, _, value = text.replace(" ", "").partition("=")
+    try:
+        if kind == "kl":
+            return Horizon(float(value), most)
+        if kind == "steps":
+            return Horizon(None, int(value))
+    except ValueError as error:
+        problem = f"the horizon is {shorten(text)!r}."
+        raise InputError(problem, remedy="Use kl=VALUE above 0, or steps=NUMBER of at least 1.") from error
+    raise InputError(f"the horizon is {shorten(text)!r}.", remedy="Use kl=VALUE or steps=NUMBER.")
