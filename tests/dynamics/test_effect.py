@@ -5,11 +5,12 @@ import polars as pl
 import pytest
 from tests.dynamics.slow import PUNISHED, TRUE, initial, record, slow_walk
 
-from culpa.dynamics import Horizon, effects, grpo, reinforce, simulate
+from culpa.dynamics import Horizon, best_of_n, effects, grpo, ppo, reinforce, simulate, tilt
 from culpa.dynamics.effect import ERRORS
 from culpa.dynamics.errors import right_scores
 from culpa.dynamics.walk import Columns, walk
 from culpa.errors import InputError
+from culpa.signals import clip, parse, scheduled, whiten
 
 RNG = np.random.default_rng(1)
 MASS = RNG.dirichlet(np.ones(5), 3)
@@ -173,3 +174,85 @@ def test_shares_of_kinds_on_random_problems():
     assert shares[30]["benign"] < shares[200]["benign"] < shares[1_500]["benign"]
     assert shares[1_500]["benign"] == pytest.approx(0.85, abs=0.15)
     assert shares[1_500]["beneficial"] < shares[200]["beneficial"] < shares[30]["beneficial"]
+
+
+SIGNAL = reinforce().with_signal(parse("center | clip:0.7"), "center | clip:0.7")
+OTHERS = [ppo(3), grpo(8).with_rounds(3, 0.1), best_of_n(12), tilt(0.3), SIGNAL]
+
+
+@pytest.mark.parametrize("learner", OTHERS, ids=lambda one: one.name)
+def test_other_learners_as_single_corrected_runs(learner):
+    forecast = simulate(ROLLOUTS, learner=learner, horizon=Horizon(kl=0.1, steps=60), eta=0.3)
+    table = effects(forecast)
+    assert table.height > 10
+    for row in table.iter_rows(named=True):
+        prompt = int(row["prompt_id"][1:])
+        wrong = ROLLOUTS.proxies[row["proxy"]][prompt]
+        mended = wrong.copy()
+        mended[row["output"]] = TRUTH[prompt, row["output"]]
+        ends = []
+        for scores in (wrong, mended):
+            one = record(MASS[prompt], TRUTH[prompt], rm=scores)
+            fixed_run = Horizon(None, int(row["horizon"]))
+            ends.append(simulate(one, learner=learner.in_the_limit(), horizon=fixed_run, eta=0.3).outcome[0])
+        assert row["effect"] == pytest.approx(ends[0] - ends[1], abs=1e-11)
+        assert row["learner"] == learner.name
+    assert np.abs(table["effect"]).max() > 0.02
+
+
+def test_the_effects_of_a_flow_are_those_of_small_steps():
+    fine, flow = (
+        effects(simulate(ROLLOUTS, learner=path, horizon=fixed(1_500), eta=0.01))
+        for path in (reinforce(), reinforce().as_flow())
+    )
+    np.testing.assert_allclose(flow["effect"], fine["effect"], atol=2e-3)
+    assert np.abs(fine["effect"]).max() > 0.05
+
+
+def test_the_crossing_of_a_flow_is_a_step_near_that_of_the_walk():
+    steps, flow = (
+        effects(simulate(record(initial(0.05), TRUE, rm=PUNISHED), learner=path, horizon=fixed(5_000), eta=0.02))
+        for path in (reinforce(), reinforce().as_flow())
+    )
+    assert flow["crossing"].item() == pytest.approx(steps["crossing"].item(), rel=0.02)
+    assert steps["crossing"].item() > 500
+
+
+def test_the_spread_that_a_learner_divides_by_is_that_after_its_signal():
+    """Two scores beyond the clip: the error is as wide as the right score, so it widens nothing."""
+    truth = np.array([[1.0, 0.5, 0.0, 0.2]])
+    proxy = np.array([[9.0, 0.5, 0.0, 0.2]])
+    path = grpo(8).with_signal(clip(1.0), "clip:1")
+    table = effects(simulate(record([[0.2, 0.3, 0.3, 0.2]], truth, rm=proxy), learner=path, horizon=fixed(20)))
+    assert table["effect"].to_list() == [pytest.approx(0.0, abs=1e-12)]
+    assert table["reason"].to_list() != ["widens the spread: the others move less"]
+
+
+COUPLED = (
+    "the effect of single errors is not computed for a signal that couples prompts. "
+    "Take statistics over the group instead of the batch, or no signal."
+)
+
+
+@pytest.mark.parametrize("text", ["whiten", "normalise_running", "center:over=batch | clip:0.5"])
+def test_a_signal_that_couples_prompts_has_no_effects_of_single_errors(text):
+    path = reinforce().with_signal(parse(text), text)
+    with pytest.raises(InputError) as caught:
+        effects(simulate(ROLLOUTS, learner=path, horizon=fixed(20)))
+    assert str(caught.value) == COUPLED
+
+
+def test_a_coupling_that_begins_late_is_found():
+    path = reinforce().with_signal(scheduled(whiten(), lambda time: float(time > 10)), "late")
+    assert effects(simulate(ROLLOUTS, learner=path, horizon=fixed(9))).height > 3
+    with pytest.raises(InputError, match="couples prompts"):
+        effects(simulate(ROLLOUTS, learner=path, horizon=fixed(30)))
+
+
+def test_a_sampled_run_has_no_effects():
+    run = simulate(ROLLOUTS, learner=reinforce(), horizon=fixed(3), rng=np.random.default_rng(0))
+    with pytest.raises(InputError) as caught:
+        effects(run)
+    assert str(caught.value) == (
+        "the effect of an error is that on the expected run, and this run is sampled. Simulate without rng."
+    )

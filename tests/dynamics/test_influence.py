@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from culpa.dynamics import Columns, adjoint, first_order, grpo, reinforce, rloo, second_order
+from culpa.dynamics import Columns, adjoint, best_of_n, first_order, grpo, ppo, reinforce, rloo, second_order, tilt
 from culpa.dynamics.walk import log_softmax, walk
 from culpa.errors import InputError
+from culpa.signals import center
 
 LEARNERS = {
     "plain": reinforce(),
@@ -159,4 +160,20 @@ def test_no_second_order_where_none_is_derived(path):
         second_order(*problem(), path, steps=1, eta=0.1)
     assert str(caught.value) == (
         f"no second order is known for {path.name} with kl={path.kl}. Take `adjoint`, which is exact."
+    )
+
+
+@pytest.mark.parametrize("derivative", [adjoint, first_order, second_order])
+@pytest.mark.parametrize(
+    "learner",
+    [ppo(), tilt(0.5), best_of_n(4), reinforce().as_flow(), reinforce().with_signal(center(), "center")],
+    ids=lambda one: one.name,
+)
+def test_of_other_learners_no_derivative_is_known(derivative, learner):
+    start = np.log(np.full((2, 1), 0.5))
+    with pytest.raises(InputError) as caught:
+        derivative(Columns(start, start, start), start, learner, steps=1, eta=0.1)
+    assert str(caught.value) == (
+        f"no derivative is known for {learner.name}: counterfactual only. "
+        "Take `effects`, which puts every error right in turn and runs again."
     )

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from tests.dynamics.slow import PUNISHED, TRUE, initial, record
 
-from culpa.dynamics import Columns, escape_steps, grpo, reinforce, rloo, simulate, stalls
+from culpa.dynamics import Columns, Horizon, best_of_n, escape_steps, grpo, ppo, reinforce, rloo, simulate, stalls
 from culpa.dynamics.stall import STALLS
 from culpa.dynamics.walk import expectations
 from culpa.errors import InputError
+from culpa.signals import clip
 
 
 def simulated(p, gap, path, most, eta=0.1):
@@ -141,4 +142,42 @@ def test_refusals():
     assert str(caught.value) == (
         "the way out of a plateau is not known for a KL weight of 0.1. "
         "Take learner.with_kl(0), or simulate for as long as it takes."
+    )
+
+
+def test_a_round_without_its_clip_stalls_as_its_law_says():
+    table = stalls(simulate(WHOLE, ["true"], learner=ppo(4)), steps=2_000)
+    plain = stalls(simulate(WHOLE, ["true"], learner=reinforce()), steps=2_000)
+    np.testing.assert_allclose(table["escape"], plain["escape"], rtol=0.02)
+    assert table["seen"].to_list() == plain["seen"].to_list()
+
+
+def test_a_closed_form_lets_go_on_its_way_or_never():
+    run = simulate(WHOLE, ["true"], learner=best_of_n(16))
+    table = stalls(run)
+    for number, p in enumerate((0.05, 0.10, 0.15)):
+        half = int(np.ceil(np.log(0.5) / np.log(1 - p)))  # the best of n is the best output unless all n miss it
+        assert table["escape"][number] == (half - 1 if half <= 16 else np.inf)
+        assert table["seen"][number] == (half <= 16)
+    assert stalls(run, steps=2)["escape"].to_list() == [np.inf] * 3
+
+
+def test_a_million_steps_of_a_flow():
+    start = np.array([[1e-4, 1 - 1e-4]])
+    scores = np.array([[0.2, 0.0]])
+    run = simulate(record(start, scores, rm=scores), learner=reinforce().as_flow(), horizon=Horizon(kl=None, steps=1))
+    row = stalls(run, steps=1_000_000).row(0, named=True)
+    law = escape_steps(start[:, 0], np.array([0.2]), reinforce(), eta=0.1)[0]
+    assert row["seen"]
+    assert law <= row["escape"] <= 1.015 * law
+    assert stalls(run, steps=1_000).row(0, named=True)["escape"] == pytest.approx(law, rel=1e-6)
+
+
+def test_no_law_for_a_signal():
+    path = reinforce().with_signal(clip(1.0), "clip:1")
+    with pytest.raises(InputError) as caught:
+        stalls(simulate(WHOLE, learner=path, horizon=Horizon(None, 2)), steps=3)
+    assert str(caught.value) == (
+        "the way out of a plateau is not known for a signal: clip:1 > reinforce. "
+        "Transform the scores before, or simulate for as long as it takes."
     )
