@@ -99,7 +99,7 @@ def most_steps(learner: Learner, steps: int) -> int:
 
 
 def marks(learner: Learner, steps: int) -> Index:
-    """The steps at which `means` looks: every one; of a flow 0, 1, 2, .. then ever further apart, a thousand in all.
+    """The steps at which `means` looks: every one; of a flow 0, 1, 2, .. then ever further apart, a thousand at most.
 
     >>> marks(Path("reinforce"), 3).tolist(), len(marks(Path("reinforce", flow=True), 10**6)) < 1_002
     ([0, 1, 2, 3], True)
