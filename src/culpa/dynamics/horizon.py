@@ -5,18 +5,21 @@ from culpa.errors import InputError, shorten
 
 
 def parse_horizon(text: str, most: int = MAX_STEPS) -> Horizon:
-    """A horizon by its name.
+    """A horizon by its name; `most` steps are walked where it is a divergence or a gain.
 
     >>> parse_horizon("kl=0.4", 1000), parse_horizon("steps=50")
-    (Horizon(kl=0.4, steps=1000), Horizon(kl=None, steps=50))
+    (Horizon(kl=0.4, steps=1000, gain=None), Horizon(kl=None, steps=50, gain=None))
     """
     kind, _, value = text.replace(" ", "").partition("=")
     try:
         if kind == "kl":
             return Horizon(float(value), most)
+        if kind == "gain":
+            return Horizon(None, most, float(value))
         if kind == "steps":
             return Horizon(None, int(value))
     except ValueError as error:
         problem = f"the horizon is {shorten(text)!r}."
-        raise InputError(problem, remedy="Use kl=VALUE above 0, or steps=NUMBER of at least 1.") from error
-    raise InputError(f"the horizon is {shorten(text)!r}.", remedy="Use kl=VALUE or steps=NUMBER.")
+        remedy = "Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."
+        raise InputError(problem, remedy=remedy) from error
+    raise InputError(f"the horizon is {shorten(text)!r}.", remedy="Use kl=VALUE, gain=VALUE or steps=NUMBER.")
