@@ -8,7 +8,7 @@ def parse_horizon(text: str, most: int = MAX_STEPS) -> Horizon:
     """A horizon by its name; `most` steps are walked where it is a divergence or a gain.
 
     >>> parse_horizon("kl=0.4", 1000), parse_horizon("steps=50")
-    (Horizon(kl=0.4, steps=1000, gain=None), Horizon(kl=None, steps=50, gain=None))
+    (Horizon(kl=0.4, steps=1000), Horizon(kl=None, steps=50))
     """
     kind, _, value = text.replace(" ", "").partition("=")
     try:
