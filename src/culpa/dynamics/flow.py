@@ -20,7 +20,7 @@ from culpa.errors import InputError
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-TOLERANCE = 1e-10  # of a logit, relative and absolute: errors grow by some thousand while a plateau is left
+TOLERANCE = 1e-9  # of a logit, relative and absolute: errors grow by some hundred while a plateau is left
 CELLS = 1 << 11  # integrated together: more share their steps, fewer waste less of them
 
 
@@ -69,14 +69,16 @@ def _speed(block: Columns, path: Path, present: Mask) -> Callable[[Array], Array
     scale, whole = scale_rule(path, block.reward, present), np.ones(block.reward.shape[1])
 
     def speed(logits: Array) -> Array:
-        logp = log_softmax(logits)
-        prob = np.exp(logp)
+        shifted = logits - logits.max(axis=0)
+        prob = np.exp(shifted)
+        share = 1.0 / prob.sum(axis=0)
+        prob *= share
         mean = (prob * block.reward).sum(axis=0)
         push = block.reward - mean
         if scale is not None:
             push *= scale(prob, push, mean, whole)
         if path.kl > 0.0:
-            ratio = logp - block.start
+            ratio = shifted + np.log(share) - block.start
             push -= path.kl * (ratio - (prob * ratio).sum(axis=0))
         return np.asarray(prob * push)
 
