@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from culpa.verifiers import boxed, final_answer
+from culpa.verifiers.extract import last_expression
 
 BOXES = [
     (r"\boxed{1}", "1"),
@@ -56,3 +57,25 @@ def test_any_balanced_content_comes_back(content):
 )
 def test_box_then_tag_then_hashes_then_all(text, answer):
     assert final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("So 17 + 25 = 42.", "42"),
+        ("The answer is $x+1$.", "x+1"),
+        ("The answers are 1 and 2", "2"),
+        ("one of: 1, 2, 3", "1, 2, 3"),
+        ("x >= 5", "x >= 5"),
+        ("It is 3 or 4", "4"),
+        ("3 eggs, 4 hens and -1,000.5 more", "-1,000.5"),
+        ("half of it, 1/2 I say", "1/2"),
+        ("first 1\nthen $\\frac{1}{2}$\n", "\\frac{1}{2}"),
+        ("from 10-20 eggs", "20"),
+        ("no number here", ""),
+        ("", ""),
+        ("Is this it? yes", ""),
+    ],
+)
+def test_the_last_expression_of_what_nothing_marks(text, answer):
+    assert last_expression(text) == answer

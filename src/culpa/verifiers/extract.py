@@ -4,6 +4,9 @@ import re
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
+_OPENING = re.compile(r":|(?<![<>!])=|\bis\b|\bare\b")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|(?<![\\A-Za-z])or\b")
+_NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+)?")
 _HASHES = re.compile(r"^[ \t]*####(.*)$", re.MULTILINE)
 
 
@@ -42,6 +45,24 @@ def final_answer(text: str) -> str:
         if found:
             return str(found[-1]).strip()
     return text.strip()
+
+
+def last_expression(text: str) -> str:
+    """Where nothing marks the answer: what follows the last :, =, "is" or "are" of the last line, if it holds no words.
+
+    Else the last number of the text, else "". Several values stay several: "1, 2 or 3" is no answer 3.
+
+    >>> last_expression("So 17 + 25 = 42."), last_expression("It is $x+1$"), last_expression("3 or 4 eggs")
+    ('42', 'x+1', '4')
+    >>> last_expression("one of: 1, 2, 3")
+    '1, 2, 3'
+    """
+    lines = text.strip().splitlines()
+    tail = _OPENING.split(lines[-1])[-1].strip(" \t$.*") if lines else ""
+    if tail and not _WORD.search(tail):
+        return tail
+    numbers = _NUMBER.findall(text)
+    return str(numbers[-1]) if numbers else ""
 
 
 def _closing(text: str, start: int) -> int | None:

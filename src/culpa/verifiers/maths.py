@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from culpa.errors import InputError
-from culpa.verifiers.extract import boxed
+from culpa.verifiers.extract import final_answer, last_expression
 from culpa.verifiers.process import Call, Limits, Target, Worker
 
 _TARGET = Target("", Path(__file__).with_name("math_compare.py"), "equal")
@@ -23,10 +23,10 @@ _TARGET = Target("", Path(__file__).with_name("math_compare.py"), "equal")
 class MathVerifier:
     r"""1 where the response's final answer equals the reference as mathematics, 0 where not, None: no verdict.
 
-    Only the last \boxed{...} counts where there is one: a row of boxed guesses gets what its last one deserves. Without
-    a box math-verify looks for an expression in the text. No verdict: the comparison took longer than `seconds` or more
-    than `memory` MiB, or the reference is no expression. Safe to call from any thread, one comparison at a time; a
-    process that was forked gets a child of its own.
+    The final answer is what stands in the last \boxed{...}, <answer> tag or #### line, else behind the last "is" or =
+    of the last line, else the last number. A list of guesses is a list, and equals no single answer.
+    No verdict: the comparison took longer than `seconds` or more than `memory` MiB, or the reference is no expression.
+    Safe to call from any thread, one comparison at a time; a process that was forked gets a child of its own.
 
     >>> with MathVerifier() as verifier:
     ...     verifier(r"so it is \boxed{\frac{2}{4}}", "0.5"), verifier(r"\boxed{3}", "4"), verifier("2", "see above")
@@ -89,5 +89,6 @@ def math_answer(response: str, answer: object) -> float | None:
 
 
 def _final(response: str) -> str:
-    box = boxed(response)
-    return response if box is None else f"$\\boxed{{{box}}}$"
+    marked = final_answer(response)
+    answer = marked if marked != response.strip() else last_expression(response)
+    return f"$\\boxed{{{answer.strip('$')}}}$" if answer else ""
