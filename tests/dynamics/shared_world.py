@@ -57,7 +57,7 @@ def slow_push(prob, start, reward, learner):
         push = group_step(prob, reward, learner.group, **options)
     else:
         std = np.sqrt(prob @ gap**2)
-        push = prob * gap / (std + learner.eps if learner.normalise else 1.0)
+        push = prob * gap / (std + learner.eps if learner.normalise and std > 0 else 1.0)
     ratio = np.log(prob / start)
     return push - learner.kl * prob * (ratio - prob @ ratio)
 

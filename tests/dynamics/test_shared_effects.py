@@ -39,10 +39,17 @@ def differences(run, features, number, width=1e-4):
     return ((8 * (up1 - down1) - (up2 - down2)) / (12 * width)).reshape(prompts, samples).T
 
 
+def checks(case):
+    """The same problem with proxies that say yes or no."""
+    return case._replace(rewards=(case.rewards > np.median(case.rewards, axis=1, keepdims=True)) * 1.0)
+
+
 @each_learner
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, None])
 def test_the_slopes_of_scores_are_the_derivatives(learner, seed):
-    case, features = world(seed, prompts=4, dims=3)
+    """Of normalising learners in the limit of large groups, also where the run's own proxy says yes or no."""
+    case, features = world(seed or 0, prompts=4, dims=3)
+    case = case if seed is not None else checks(case)
     run = rehearse(case, features, learner)
     scores = shared_adjoint(run, features).scores
     for number in range(2):
@@ -122,9 +129,12 @@ def test_proxies_taken_apart_have_the_same_slopes(monkeypatch):
     case, features = world()
     run = rehearse(case, features, reinforce())
     whole = shared_adjoint(run, features)
+    back, widths = module._back, []
+    monkeypatch.setattr(module, "_back", lambda run, some, phi: (widths.append(some), back(run, some, phi))[1])
     monkeypatch.setattr(module, "_CELLS", 1)
     for one, other in zip(shared_adjoint(run, features), whole, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-13)
+    assert widths == [slice(0, 1), slice(1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -169,8 +179,10 @@ def test_the_linear_bootstrap_has_the_spread_of_really_running_again(learner):
 
 @each_learner
 @pytest.mark.parametrize("scale", ["same", "matched"])
-def test_a_counterfactual_row_is_two_runs_by_hand(learner, scale):
+@pytest.mark.parametrize("kind", [lambda case: case, checks], ids=["scores", "checks"])
+def test_a_counterfactual_row_is_two_runs_by_hand(learner, scale, kind):
     case, features = world()
+    case = kind(case)
     run = rehearse(case, features, learner)
     table = shared_effects(run, features, scale=scale, top=2)
     rows = table.filter(table["method"] == "counterfactual").rows(named=True)

@@ -80,6 +80,13 @@ def test_scales_and_offsets_of_prompts_change_nothing(learner, size):
 
 
 @each_learner
+def test_a_small_spread_far_from_zero_is_no_rounding(learner):
+    case, features = world()
+    far = case._replace(rewards=np.where(case.present, case.rewards + 1e7, 0.0))
+    np.testing.assert_allclose(cosine(far, features, learner).values, cosine(case, features, learner).values, atol=1e-7)
+
+
+@each_learner
 def test_features_turned_scaled_or_moved_within_prompts_change_nothing(learner):
     case, features = world()
     turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((4, 4)))

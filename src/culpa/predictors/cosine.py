@@ -110,7 +110,7 @@ def _level(rewards: Array, present: Mask) -> Mask:
     """Prompts (k, p) whose scores differ by rounding at most: a cosine would take the push of that for any other."""
     low, high = np.where(present, rewards, np.inf).min(axis=-1), np.where(present, rewards, -np.inf).max(axis=-1)
     rounding = np.finfo(np.float64).eps * present.shape[-1]
-    return np.asarray(high - low <= rounding * np.maximum(np.abs(low), np.abs(high)))
+    return np.asarray(high - low <= rounding * np.abs(high))
 
 
 def cosines(proxies: Array, truths: Array) -> Array:
