@@ -14,6 +14,9 @@ NAME = 22  # characters of a proxy's name beside a figure
 COLOURED = 7  # proxies that have a colour of their own; the others share one
 _LINE = 320  # height of a figure of lines
 _ROW = 30  # height of a proxy in a figure of rows
+_TICKS = 7  # on an axis across, about
+_SYMLOG = (0.5, 1, 2, 4, 8, 16, 32, 64, 128, 512, 2048)
+_SIZE = "score minus right score, in the proxy's spreads"
 _GAP = 14.5  # between names at the ends of lines
 _HARM, _CALM, _HELP = "var(--harm)", "var(--calm)", "var(--help)"
 STANDING = ("best, or tied with the best", "above the start", "not above the start")
@@ -36,6 +39,8 @@ def vega(chart: alt.TopLevelMixin) -> Spec:
             "titleFontSize": 12,
             "titleFontWeight": "normal",
             "labelLimit": 150,
+            "labelOverlap": "greedy",
+            "labelSeparation": 8,
         },
         "legend": {
             "labelColor": "var(--ink)",
@@ -46,7 +51,7 @@ def vega(chart: alt.TopLevelMixin) -> Spec:
             "orient": "top",
             "direction": "horizontal",
             "labelLimit": 220,
-            "columns": 2,
+            "columns": 3,
         },
     }
     spec: Spec = vl_convert.vegalite_to_vega(chart.to_dict() | {"config": config})
@@ -62,10 +67,9 @@ def outcomes(rows: Sequence[dict[str, Any]], title: str, *, ceiling: float | Non
     base = alt.Chart(alt.Data(values=data)).encode(y=_names(data))
     colour = alt.Color("standing:N", title=None, scale=_scale(STANDING, (_HELP, _CALM, _HARM)), legend=_keys(data))
     shape = alt.Shape("standing:N", title=None, scale=_scale(STANDING, ("circle", "square", "triangle-down")))
-    x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False, padding=12))
-    bars = base.mark_rule(strokeWidth=3, opacity=0.55).encode(
-        x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False, padding=12)), x2="high:Q", color=colour
-    )
+    across = {"title": title, "scale": alt.Scale(zero=False, padding=12), "axis": alt.Axis(tickCount=_TICKS)}
+    x = alt.X("value:Q", **across)
+    bars = base.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", **across), x2="high:Q", color=colour)
     points = base.mark_point(filled=True, size=130, opacity=1).encode(
         x=x, color=colour, shape=shape, tooltip=_tips(("proxy", "proxy"), ("value", title), ("low", "from"),
                                                        ("high", "to"))
@@ -91,12 +95,11 @@ def cosines(rows: Sequence[dict[str, Any]]) -> Spec:
     """
     data = _with_short_names(rows)
     base = alt.Chart(alt.Data(values=data)).encode(y=_names(data))
-    title = "gradient cosine with the truth"
-    scale = alt.Scale(zero=True, padding=12)
-    band = base.mark_bar(color="var(--band)", height=18).encode(
-        x=alt.X("null_low:Q", title=title, scale=scale), x2="null_high:Q"
-    )
-    rule = base.mark_rule(strokeWidth=3, color=_HELP, opacity=0.55).encode(x="cosine_low:Q", x2="cosine_high:Q")
+    ends = [value for row in rows for name, value in row.items() if name != "proxy" and value is not None]
+    scale = alt.Scale(domain=[max(-1.05, min([0.0, *ends]) - 0.05), 1.05], nice=False)
+    x = alt.X("null_low:Q", title="gradient cosine with the truth", scale=scale, axis=alt.Axis(tickCount=_TICKS))
+    band = base.mark_bar(color="var(--band)", height=18).encode(x=x, x2="null_high:Q")
+    rule = base.mark_rule(strokeWidth=3, color=_HELP).encode(x="cosine_low:Q", x2="cosine_high:Q")
     tips = _tips(("proxy", "proxy"), ("cosine", "cosine"), ("cosine_low", "from"), ("cosine_high", "to"),
                  ("null_low", "chance from"), ("null_high", "chance to"))  # fmt: skip
     point = base.mark_point(filled=True, size=110, color=_HELP, opacity=1).encode(x="cosine:Q", tooltip=tips)
@@ -118,7 +121,8 @@ def curves(frame: pl.DataFrame, names: Sequence[str]) -> Spec:
     span = (low - spare, high + spare)
     base = alt.Chart(alt.Data(values=data))
     lines = base.mark_line(strokeWidth=2.25, clip=False).encode(
-        x=alt.X("kl:Q", title="divergence from the policy of today (KL)", scale=alt.Scale(nice=False)),
+        x=alt.X("kl:Q", title="divergence from the policy of today (KL)", scale=alt.Scale(nice=False),
+                axis=alt.Axis(tickCount=_TICKS, grid=False)),
         y=alt.Y("value:Q", title="true reward", scale=alt.Scale(domain=span, nice=False)),
         color=alt.Color("colour:N", scale=None),
         detail="proxy:N",
@@ -139,7 +143,7 @@ def ranks(frame: pl.DataFrame, names: Sequence[str]) -> Spec:
     height = max(120, 26 * len(names))
     span = (max([row["rank"] for row in data], default=1) + 0.5, 0.5)
     base = alt.Chart(alt.Data(values=data)).encode(
-        x=alt.X("learner:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, orient="top"), scale=alt.Scale(padding=0.3)),
+        x=alt.X("learner:N", sort=order, title=None, axis=alt.Axis(labelAngle=-20, labelAlign="left", labelOverlap=False, orient="top", grid=False), scale=alt.Scale(padding=0.3)),
         y=alt.Y("rank:Q", title="rank (1 = best)", scale=alt.Scale(domain=span, nice=False), axis=alt.Axis(
             tickMinStep=1, format="d", values=list(range(1, int(span[0]) + 1)), grid=False)),
         color=alt.Color("colour:N", scale=None),
@@ -156,6 +160,8 @@ def errors(rows: Sequence[dict[str, Any]], across: str, *, log: bool) -> Spec:
     A signal `picked` holds the proxy that is shown, "" for all.
     """
     picked = alt.param(name="picked", value="")
+    most = max((abs(row["error"]) for row in rows), default=1.0)
+    ticks = [0, *(sign * tick for tick in _SYMLOG for sign in (-1, 1) if tick <= max(most, 1))]
     scale = alt.Scale(type="log", nice=False, padding=14) if log else alt.Scale(zero=False, padding=14)
     axis = alt.Axis(tickCount=5, format="~g", grid=False)
     kinds = alt.Color("kind:N", title=None, scale=_scale(KINDS, (_HARM, _CALM, _HELP)))
@@ -165,7 +171,7 @@ def errors(rows: Sequence[dict[str, Any]], across: str, *, log: bool) -> Spec:
         .mark_point(filled=True, opacity=0.75, stroke="var(--page)", strokeWidth=0.6, cursor="pointer")
         .encode(
             x=alt.X("mass:Q", title=across, scale=scale, axis=axis),
-            y=alt.Y("error:Q", title="size of error (score minus right score, in the proxy's spreads)"),
+            y=alt.Y("error:Q", title=_SIZE, scale=alt.Scale(type="symlog", constant=1), axis=alt.Axis(values=ticks)),
             color=kinds,
             shape=alt.Shape("kind:N", title=None, scale=_scale(KINDS, ("triangle-down", "circle", "triangle-up"))),
             size=alt.Size("size:Q", legend=None, scale=alt.Scale(range=[25, 700])),
@@ -274,7 +280,7 @@ def _scale(domain: Sequence[str], values: Sequence[str]) -> alt.Scale:
 def _keys(rows: Sequence[dict[str, Any]]) -> alt.Legend | None:
     """A legend of those that occur; none where there is but one."""
     seen = [name for name in STANDING if any(row["standing"] == name for row in rows)]
-    return alt.Legend(values=seen, columns=1) if len(seen) > 1 else None
+    return alt.Legend(values=seen, columns=1, offset=24) if len(seen) > 1 else None
 
 
 def _tips(*fields: tuple[str, str]) -> list[alt.Tooltip]:

@@ -159,13 +159,13 @@ def _error_table(shown: pl.DataFrame) -> Table:
     worst = shown.with_row_index("number")
     half = TABLE // 2
     kept = worst if worst.height <= TABLE else pl.concat([worst.head(half), worst.tail(TABLE - half)])
-    headers = ("", "proxy", "prompt", "effect", "kind", "reason", "mass", "score", "right", "truth")
+    headers = ("open", "proxy", "prompt", "effect", "kind", "reason", "mass", "score", "right", "truth")
     rows = tuple(
         (
             str(row["number"]),
             shorten(row["proxy"], 32),
             shorten(row["prompt_id"], 32),
-            "–" if row["effect"] is None else f"{row['effect']:+.3f}",
+            words.figure(row["effect"]),
             row["kind"],
             row["reason"] or "–",
             *(words.figure(row[name]) for name in ("mass", "score", "right", "truth")),
@@ -176,4 +176,4 @@ def _error_table(shown: pl.DataFrame) -> Table:
 
 
 def _wide(masses: list[float]) -> bool:
-    return max(masses) > 20 * min(masses)
+    return max(masses) > 4 * min(masses)

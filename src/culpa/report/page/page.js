@@ -61,7 +61,7 @@ const culpaPage = (() => {
     return [
       `${error.proxy} gives ${figure(error.score)} where ${figure(error.right)} is right (truth ${figure(error.truth)}). `,
       `It is ${error.kind}: ${error.reason || "its runs were not simulated, so there is no reason"}. `,
-      `Effect on the true reward ${figure(error.effect, true)} (${how}) after ${error.horizon ?? "–"} steps of ${error.learner}${turned}.`,
+      `Effect on the truth of ${content.whose} ${figure(error.effect, true)} (${how}) after ${error.horizon ?? "–"} steps of ${error.learner}${turned}.`,
     ].join("");
   }
 
@@ -86,13 +86,13 @@ const culpaPage = (() => {
       const wrong = prompt.columns[i] === error.output;
       const text = prompt.texts[i];
       const cells = [
-        wrong ? "this one" : "", figure(mass), figure(scores[i]), figure(prompt.truth ? prompt.truth[i] : null),
+        wrong ? "this one" : String(prompt.columns[i]), figure(mass), figure(scores[i]), figure(prompt.truth ? prompt.truth[i] : null),
         text === null ? `output ${prompt.columns[i]}` : words(text, `Text of output ${prompt.columns[i]}`),
       ];
       return { wrong, mass, cells };
     });
     rows.sort((a, b) => b.wrong - a.wrong || b.mass - a.mass);
-    const shown = table(["", "mass", "score", "truth", "output"], rows, "Outputs of the prompt");
+    const shown = table(["which", "mass", "score", "truth", "output"], rows, "Outputs of the prompt");
     return [prompt.prompt === null ? null : words(prompt.prompt, "Text of the prompt"), shown].filter((one) => one !== null);
   }
 

@@ -118,7 +118,8 @@ const culpaPlay = (() => {
     const runs = [[result, "now-line"], [state.before.was, "was-line"], [state.before.ideal, "ideal-line"]];
     const lines = runs.filter(([run]) => run && trueReward(run)).map(([run, name]) => (
       { values: trueReward(run), at: run.steps, attributes: { class: name } }));
-    if (lines.length) plot("truth", lines.reverse(), Math.min(...truth), Math.max(...truth), result.steps);
+    const reached = lines.flatMap(({ values }) => values);
+    if (lines.length) plot("truth", lines.reverse(), Math.min(...reached), Math.max(...reached), result.steps);
     else at("truth").replaceChildren(make("p", { class: "about" }, "Not drawn: the truth of some outputs is not known."));
     const best = truth ? Math.max(...truth.map((value) => value ?? -Infinity)) : null;
     const probs = state.mass.map((_, i) => ({
@@ -140,6 +141,8 @@ const culpaPlay = (() => {
     at("table").lastElementChild.replaceWith(table(heads, rows, "Curves of the playground"));
   }
 
+  const share = (prob) => (prob > 0 && prob < 0.001 ? "< 0.001" : prob.toFixed(3));
+
   // One output: its text, bars of its probability now and at the end, a slider under its reward.
   function line(prompt, i, range) {
     const [low, high] = range;
@@ -153,11 +156,11 @@ const culpaPlay = (() => {
     const missing = prompt.scores[Number(at("proxy").value)][i] === null ? " · no verdict: set to the mean" : "";
     const element = make("div", { class: "output" },
       make("div", {}, make("p", { class: "words", dir: "auto" }, prompt.texts[i] ?? name), make("p", { class: "meta" }, `${name} · truth ${truth}${missing}`)),
-      make("div", {}, make("div", { class: "bars" }, ...bars), make("div", { class: "numbers" }, `now ${figure(state.mass[i])}`, after)),
+      make("div", {}, make("div", { class: "bars" }, ...bars), make("div", { class: "numbers" }, `now ${share(state.mass[i])}`, after)),
       make("label", {}, make("span", {}, "reward "), value, slider));
     const show = (prob, reward) => {
       bars[1].style.width = `${100 * prob}%`;
-      after.textContent = `after ${figure(prob)}`;
+      after.textContent = `after ${share(prob)}`;
       value.textContent = figure(reward);
       if (Number(slider.value) !== reward) slider.value = reward;
     };
@@ -201,7 +204,7 @@ const culpaPlay = (() => {
     at("number-label").firstElementChild.textContent = (NUMBERS[kind] || [""])[0];
     for (const name of ["steps", "kl"]) {
       at(name).disabled = !walks;
-      at(name).previousElementSibling.textContent = walks ? (name === "steps" ? steps().toLocaleString("en") : kl().toFixed(3)) : "none";
+      at(`${name}-said`).textContent = walks ? (name === "steps" ? steps().toLocaleString("en") : kl().toFixed(3)) : "none";
     }
     frame();
     later();

@@ -23,13 +23,20 @@ def answer(verdict: Verdict, outlook: Outlook | None) -> str:
     rows = ordered(verdict, outlook)
     best, count = rows[0], len(rows)
     ends = f"from {figure(best['start'])} to {figure(best['outcome'])}{_between(best['low'], best['high'])}"
-    name, tied = shorten(best["proxy"], NAME), tied_with_best(verdict)
-    also = f" It cannot be told apart from {_listed(tied)}." if tied else ""
+    name = shorten(best["proxy"], NAME)
     if count == 1:
         return f"Trained on {name}, the truth is expected to go {ends}."
     if best["outcome"] is not None and best["start"] is not None and best["outcome"] <= best["start"]:
-        return f"None of {count} proxies is expected to raise the truth: with the best, {name}, it goes {ends}.{also}"
-    return f"Of {count} proxies train on {name}: the truth is expected to go {ends}.{also}"
+        return f"None of {count} proxies is expected to raise the truth: with the best, {name}, it goes {ends}."
+    return f"Of {count} proxies train on {name}: the truth is expected to go {ends}."
+
+
+def beside(verdict: Verdict, outlook: Outlook | None) -> str:
+    """Who else might be the best: said under the answer, where the answer does not say so itself."""
+    tied = tied_with_best(verdict)
+    if outlook is None or not tied:
+        return ""
+    return f"Not told apart from it: {_listed(tied, len(tied))}."
 
 
 def ordered(verdict: Verdict, outlook: Outlook) -> list[dict[str, Any]]:
@@ -73,28 +80,28 @@ def prediction_table(verdict: Verdict, rows: Sequence[dict[str, Any]]) -> Table:
     """The ranking with its intervals, its tied sets and the errors by kind."""
     ties = dict(verdict.ranking.select("proxy", "tied_with").iter_rows()) if verdict.ranking.height else {}
     level = f"{verdict.args.get('level', 0.95):.0%}"
-    headers = ("proxy", "not told apart from", "truth after", level, "gradient cosine", level, "chance gives",
-               "steps", "harmful", "benign", "beneficial")  # fmt: skip
+    headers = ("proxy", "truth after", level, "gradient cosine", level, "chance gives", "steps", "harmful", "benign",
+               "beneficial", "not told apart from")  # fmt: skip
     body = []
     for row in rows:
         tied = [name for name in ties.get(row["proxy"]) or [] if name != row["proxy"]]
         steps = "–" if row["steps"] is None else f"{row['steps']:,}" + ("" if row["reached"] else " (cut)")
         counts = (f"{row[kind]:,}" if row[kind] is not None else "–" for kind in ("harmful", "benign", "beneficial"))
-        body.append((shorten(row["proxy"], NAME), _listed(tied) if tied else "", *_with_interval(row, _OUTCOME),
-                     *_with_interval(row, _COSINE), interval(row["null_low"], row["null_high"]), steps,
-                     *counts))  # fmt: skip
+        figures = (*_with_interval(row, _OUTCOME), *_with_interval(row, _COSINE))
+        band = interval(row["null_low"], row["null_high"])
+        body.append((shorten(row["proxy"], NAME), *figures, band, steps, *counts, _listed(tied, 2) or "–"))
     return Table(headers, tuple(body))
 
 
 def ranking_table(verdict: Verdict) -> Table:
     """The ranking by measured figures alone."""
-    headers = ("proxy", "not told apart from", "score", f"{verdict.args.get('level', 0.95):.0%}")
+    headers = ("proxy", "score", f"{verdict.args.get('level', 0.95):.0%}", "not told apart from")
     rows = tuple(
         (
             shorten(row["proxy"], NAME),
-            _listed([name for name in row["tied_with"] or [] if name != row["proxy"]]),
             figure(row["score"]),
             interval(row["low"], row["high"]),
+            _listed([name for name in row["tied_with"] or [] if name != row["proxy"]], 2) or "–",
         )
         for row in verdict.ranking.to_dicts()
     )

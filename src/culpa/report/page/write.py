@@ -11,6 +11,7 @@ from typing import Any
 
 from culpa._version import __version__
 from culpa.audit import Outlook, Verdict
+from culpa.audit.outlook import SHARED
 from culpa.report.page import data, words
 from culpa.report.view import sections
 from culpa.rollouts import Rollouts, write_text
@@ -46,6 +47,7 @@ def page_of(verdict: Verdict, rollouts: Rollouts | None = None) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_part("page.html")).render(
         title=words.answer(verdict, outlook),
+        beside=words.beside(verdict, outlook),
         policy=_policy(scripts),
         css=_part("page.css"),
         scripts=scripts,
@@ -57,7 +59,7 @@ def page_of(verdict: Verdict, rollouts: Rollouts | None = None) -> str:
         unknowns=[*words.unknowns(verdict, outlook), *(("note", line) for line in (*held.left_out, *drawn.left_out))],
         playground=bool(held.content["prompts"] and held.content["proxies"]),
         outlook=outlook is not None,
-        shared=outlook is not None and "shared" in str(outlook.facts.get("mode", "")),
+        shared=outlook is not None and outlook.facts.get("mode") == SHARED,
         foot=f"culpa {__version__} · seed {verdict.seed}" + _asked(verdict.args),
     )
 
@@ -69,7 +71,10 @@ def write_page(verdict: Verdict, path: str | PathLike[str], rollouts: Rollouts |
 
 def _settings(verdict: Verdict, outlook: Outlook | None) -> dict[str, Any]:
     ranking = verdict.ranking["proxy"].to_list() if verdict.ranking.height else []
-    return {"learner": "" if outlook is None else str(outlook.facts.get("learner", "")), "ranking": ranking}
+    if outlook is None:
+        return {"learner": "", "ranking": ranking, "whose": ""}
+    whose = "all prompts together" if outlook.facts.get("mode") == SHARED else "its prompt"
+    return {"learner": str(outlook.facts.get("learner", "")), "ranking": ranking, "whose": whose}
 
 
 def _asked(args: dict[str, Any]) -> str:
