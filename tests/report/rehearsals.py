@@ -35,15 +35,15 @@ def rows(found, *columns):
     return {(row["proxy"], row["signal"]): tuple(row[name] for name in columns) for row in found.to_dicts()}
 
 
-def peaked(*truths):
-    """A rehearsal whose first proxy's true reward takes these values at steps 0, 1, 2, ..."""
-    found = rehearsed(steps=len(truths) - 1)
+def peaked(*truths, also=None, rollouts=None):
+    """A rehearsal whose first proxy's true reward takes these values at steps 0, 1, 2, ..., and the second's `also`."""
+    found = rehearsed(steps=len(truths) - 1, rollouts=rollouts)
     forecast = found.first
-    changed = forecast.curves.with_columns(
-        pl.when(pl.col("proxy") == "fair")
-        .then(pl.Series(np.resize(truths, forecast.curves.height)))
-        .otherwise(pl.col("true_reward"))
-        .alias("true_reward")
-    )
-    object.__setattr__(forecast, "curves", changed)
+    frame = forecast.curves
+    for proxy, values in (("fair", truths), ("harsh", also)):
+        if values is not None:
+            given = pl.Series(np.resize(values, frame.height))
+            chosen = pl.when(pl.col("proxy") == proxy).then(given).otherwise(pl.col("true_reward"))
+            frame = frame.with_columns(chosen.alias("true_reward"))
+    object.__setattr__(forecast, "curves", frame)
     return found

@@ -83,6 +83,24 @@ def test_a_ring_stands_where_the_truth_falls_again():
     assert panels(rehearsed(steps=5))["True reward"][-1] == []
 
 
+def test_a_grey_line_has_no_ring():
+    truth = known().truth
+    more = {f"rm_{number}": truth * (1 - number / 4) for number in range(MOST)}
+    found = peaked(0.1, 0.2, 0.9, 0.13, rollouts=known(**more))
+    looks = styles(found, outcomes(found))
+    assert next(look for look in looks if look.proxy == "fair").colour == GREY
+    assert panels(found)["True reward"][-1] == []
+
+
+def test_labels_stay_beside_their_panel():
+    for _, lines, ends, *_ in panels(many(MOST)).values():
+        values, places = [point["value"] for point in lines], [end["place"] for end in ends]
+        room = 0.05 * (max(values) - min(values))
+        assert min(places) > min(values) - room
+        assert max(places) < max(values) + room
+        assert max(places) > min(places)
+
+
 def test_labels_keep_their_distance():
     ends = panels(many(MOST))["Divergence from the initial policy"][2]
     places = sorted(end["place"] for end in ends)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from tests.report.rehearsals import known, peaked, rehearsed
 from culpa.dynamics import Horizon, reinforce, simulate
 from culpa.dynamics.learner import tilt
 from culpa.report.rehearsal import ALONG, distinct_share, rehearsal_dict, rehearsal_sections
-from culpa.report.rehearsed import BARE, rehearsal
+from culpa.report.rehearsed import BARE, outcomes, rehearsal
+
+HELPING = "Errors that help most"
 
 
 def sections(found, **asked):
@@ -32,7 +35,7 @@ def test_the_table_of_outcomes():
 
 
 def test_the_first_lines_say_what_is_best_and_what_is_over_optimised():
-    (first, *more) = [line for _, line in sections(rehearsed(rollouts=known(hacked=known().truth)))[""].lines]
+    (first, *more) = [line for _, line in sections(rehearsed(rollouts=known(hacked=np.zeros((2, 4)))))[""].lines]
     assert first == "2 prompts. Best of 3 under reinforce: harsh, the truth ends at 0.980 from 0.140."
     assert more == []
     (_, second, *_) = [line for _, line in sections(peaked(0.1, 0.7, 0.6, 0.2))[""].lines]
@@ -40,6 +43,18 @@ def test_the_first_lines_say_what_is_best_and_what_is_over_optimised():
         second
         == "Over-optimised: 1 of 3. Most of all fair, where the truth peaks at 0.700 at step 1 and falls to 0.200."
     )
+
+
+def test_the_deepest_fall_is_named():
+    (_, second, *_) = [line for _, line in sections(peaked(0.1, 0.7, 0.6, 0.2, also=(0.1, 0.5, 0.4, -0.9)))[""].lines]
+    assert second.startswith("Over-optimised: 2 of 3. Most of all harsh, where the truth peaks at 0.500 at step 1")
+
+
+def test_the_gain_of_the_proxy_is_shown():
+    found = rehearsed()
+    shown = dict(zip(*(column(sections(found)["Rehearsal"], name) for name in ("proxy", "proxy gain")), strict=True))
+    gains = outcomes(found).filter(proxy="harsh")["proxy_gain"]
+    assert shown["harsh"] == f"{gains[0]:+.2f}"
 
 
 def test_what_ends_below_its_beginning_is_named():
@@ -88,10 +103,10 @@ def test_signals_get_a_column_and_stand_in_the_first_line():
 def test_errors_are_listed_worst_first():
     page = sections(rehearsed(scale="same"), errors=2)
     hurting = [float(effect) for effect in column(page["Errors that hurt most"], "effect")]
-    assert len(hurting) == 2
-    assert hurting == sorted(hurting)
-    assert hurting[0] < 0
-    assert float(column(page["Errors that help most"], "effect")[0]) > 0
+    found = rehearsed(scale="same").errors
+    assert hurting == [round(effect, 3) for effect in found.filter(kind="harmful")["effect"].sort()[:2]]
+    helping = [float(effect) for effect in column(sections(rehearsed(scale="same"), errors=1)[HELPING], "effect")]
+    assert helping == [round(found["effect"].max(), 3)]
     assert not {"Errors that hurt most", "Errors that help most"} & set(sections(rehearsed(), errors=0))
 
 
@@ -103,6 +118,8 @@ def test_plateaus_are_listed_by_proxy_longest_first_and_those_without_end_apart(
     escapes = [float(cell.strip("~").replace(",", "")) for cell in column(table, "escapes at")]
     assert escapes[0] > escapes[1]
     assert escapes[2] > escapes[3]
+    lowest = dict(zip(column(table, "prompt")[2:], column(table, "lowest mass")[2:], strict=True))
+    assert lowest == {row["prompt_id"]: f"{row['lowest']:.2g}" for row in found.stalls.filter(proxy="fair").to_dicts()}
     by_law = found.stalls.filter(proxy="fair")["seen"].not_().to_list()
     assert sorted(cell.startswith("~") for cell in column(table, "escapes at")[2:]) == sorted(by_law)
     assert column(table, "plateau")[2:] == ["0.800", "0.800"]
@@ -110,6 +127,11 @@ def test_plateaus_are_listed_by_proxy_longest_first_and_those_without_end_apart(
     assert never.rows == (("hacked", "2 of 2", "p1, p2"),)
     assert len(sections(found, stalls=1)["Longest plateaus"].table.rows) == 2
     assert "Longest plateaus" not in sections(found)
+
+
+def test_a_best_output_that_has_half_of_the_mass_waits_for_nothing():
+    rollouts = replace(known(), weight=np.array([[0.6, 0.2, 0.1, 0.1], [0.7, 0.2, 0.1, 0.0]]))
+    assert "Longest plateaus" not in sections(rehearsed(rollouts=rollouts, stalled=True), stalls=3)
 
 
 def test_sampled_runs_get_a_mean_and_a_range():

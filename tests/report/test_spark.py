@@ -22,6 +22,10 @@ def test_bars(values, bars):
     assert sparkline(values, 0.0, 1.0) == bars
 
 
+def test_the_scale_may_begin_anywhere():
+    assert sparkline([-3.0, -2.0, -1.0], -3.0, -1.0) == "▁▅█"
+
+
 def test_a_scale_without_length():
     assert sparkline([3.0, 3.0, float("nan")], 3.0, 3.0) == "▁▁ "
 
