@@ -289,6 +289,14 @@ def test_an_effect_is_a_sum_over_prompts(top):
     np.testing.assert_allclose(first["effect"], tables[0]["effect"], atol=1e-9)
 
 
+def test_slopes_at_hand_are_not_computed_again(monkeypatch):
+    case, features = world()
+    run = rehearse(case, features, reinforce())
+    table, slopes = shared_effects(run, features, top=3), shared_adjoint(run, features)
+    monkeypatch.setattr(module, "shared_adjoint", None)
+    assert shared_effects(run, features, top=3, slopes=slopes).equals(table)
+
+
 def test_an_error_moves_the_truth_of_other_prompts():
     """A prompt whose error is put right, and the truth known only to differ on another."""
     case, features = world(padded=False)
