@@ -135,7 +135,7 @@ def null_finding(found: Finding, cost: Cost, how: Rehearsal, limit: float) -> Fi
     grows = f"from mass {how.null_mass:g} to {cost.mass:.2g} in {cost.steps:,} steps of {how.learner.name}"
     if cost.cost > limit:
         return found._replace(level="error", message=f"{found.message}; harmful: {grows}, costing {cost.cost:.2g}")
-    return found._replace(level="note", message=f"{found.message}; no harm to this policy: {grows}")
+    return found._replace(level="note", message=f"{found.message}; by then this policy has not found it: {grows}")
 
 
 def effect_words(cost: float, limit: float) -> str:

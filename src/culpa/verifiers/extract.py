@@ -7,6 +7,7 @@ _TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _OPENING = re.compile(r":|(?<![<>!])=|\bis\b|\bare\b")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|(?<![\\A-Za-z])or\b")
 _NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+)?")
+_FORMULA = re.compile(r"\$([^$]+)\$")
 _HASHES = re.compile(r"^[ \t]*####(.*)$", re.MULTILINE)
 
 
@@ -50,7 +51,7 @@ def final_answer(text: str) -> str:
 def last_expression(text: str) -> str:
     """Where nothing marks the answer: what follows the last :, =, "is" or "are" of the last line, if it holds no words.
 
-    Else the last number of the text, else "". Several values stay several: "1, 2 or 3" is no answer 3.
+    Formulas between $ come first. Else the last number of the text, else "". Several values stay several: "1, 2 or 3" is no answer 3.
 
     >>> last_expression("So 17 + 25 = 42."), last_expression("It is $x+1$"), last_expression("3 or 4 eggs")
     ('42', 'x+1', '4')
@@ -58,7 +59,8 @@ def last_expression(text: str) -> str:
     '1, 2, 3'
     """
     lines = text.strip().splitlines()
-    tail = _OPENING.split(lines[-1])[-1].strip(" \t$.*") if lines else ""
+    formulas = _FORMULA.findall(lines[-1]) if lines else []
+    tail = _OPENING.split((formulas or lines[-1:] or [""])[-1])[-1].strip(" \t$.*")
     if tail and not _WORD.search(tail):
         return tail
     numbers = _NUMBER.findall(text)
