@@ -12,6 +12,8 @@ from culpa import metrics as m
 from culpa.audit.blocks import Beside, block_sums
 from culpa.audit.measures import BY_NAME, CALIBRATION_BINS, PARTS
 
+AHEAD = "outlook"  # the part that no sums of a block hold
+
 NAN = np.nan
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -214,7 +216,7 @@ def test_far_output_of_unknown_truth_costs_no_digits():
     assert sums["cov"] == pytest.approx(m.covariance(scores[0], truth)[None], rel=1e-9)
 
 
-@pytest.mark.parametrize("part", sorted(PARTS))
+@pytest.mark.parametrize("part", sorted(PARTS - {AHEAD}))
 def test_a_part_is_computed_only_if_wanted(part):
     world = drawn(3)
     alone = sums_of(*world, parts={part})
@@ -223,6 +225,16 @@ def test_a_part_is_computed_only_if_wanted(part):
     assert set(needed) <= set(alone)
     assert all(np.array_equal(values, everything[name]) for name, values in alone.items())
     assert part == "scores" or len(alone) < len(everything)
+
+
+def test_the_outlook_is_no_sum_of_a_block():
+    """Asked for alone it leaves the sums that every audit has; what it counts is not among them."""
+    world = drawn(3)
+    ahead = [measure.count for measure in BY_NAME.values() if measure.part == AHEAD]
+    alone = sums_of(*world, parts={AHEAD})
+    assert set(alone) == set(sums_of(*world, parts=set()))
+    assert ahead == ["rehearsed"]
+    assert not set(ahead) & set(sums_of(*world))
 
 
 def test_without_truth_nothing_needs_it():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from culpa.audit.measures import BY_NAME, MEASURES, PARTS, ratio
+from culpa.audit.measures import BY_NAME, GAIN, MEASURES, PARTS, ratio
 
 
 def test_ratio_without_observation_is_nan():
@@ -18,6 +18,7 @@ def test_names_and_titles_are_unique():
 
 # name -> sums of one proxy, its value, its chance level
 ROWS = {
+    "rehearsal": ({"outcome": 3, "start": 2, "rehearsed": 4}, 0.75, 0.5),
     "hacc": ({"ordered": 4, "concordant": 2, "excused": 1, "shuffled_harm": 3, "ordered_pairs": 9}, 0.75, 0.75),
     "hacc_half": (
         {"ordered": 4, "concordant": 1, "excused": 1, "tied": 2, "excused_tied": 1, "ordered_pairs": 9},
@@ -59,6 +60,13 @@ def test_value_and_chance(name):
     level = BY_NAME[name].chance_level(sums)
     assert level[0] == pytest.approx(chance, nan_ok=True)
     assert not callable(BY_NAME[name].chance) or np.isnan(level[1])
+
+
+def test_the_gain_is_what_training_adds_and_no_column():
+    sums = {"outcome": np.array([3.0, 0.0]), "start": np.array([2.0, 0.0]), "rehearsed": np.array([4.0, 0.0])}
+    assert GAIN.value(sums) == pytest.approx([0.25, np.nan], nan_ok=True)
+    assert GAIN.chance_level(sums).tolist() == [0.0, 0.0]
+    assert GAIN.name not in BY_NAME
 
 
 def test_values_keep_leading_axes():

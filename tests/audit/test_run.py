@@ -21,7 +21,7 @@ FEW = {"settings": Settings(replicates=100)}
 def test_complete_truth():
     verdict = culpa.audit(drawn(0), **FEW)
     assert verdict.ranking["proxy"].to_list() == ["good", "noise", "constant"]
-    assert set(verdict.ranking["measure"]) == {"hacc"}
+    assert set(verdict.ranking["measure"]) == {"rehearsal"}
     assert value(verdict, "constant", "hacc") == 0.0
     assert verdict.relabel.height == 0
     assert verdict.comparisons.height == 3
@@ -30,10 +30,12 @@ def test_complete_truth():
     assert {("dead-groups", "constant"), ("chance", "noise"), ("chance", "constant")} <= codes(verdict)
 
 
-def test_ranking_is_what_the_metrics_say():
-    verdict = culpa.audit(drawn(0), **FEW)
+@pytest.mark.parametrize(("text", "measure"), [(True, "rehearsal"), (False, "hacc")])
+def test_ranking_is_what_the_metrics_say(text, measure):
+    verdict = culpa.audit(drawn(0, text=text), **FEW)
+    assert set(verdict.ranking["measure"]) == {measure}
     for row in verdict.ranking.iter_rows(named=True):
-        assert row["score"] == value(verdict, row["proxy"], "hacc")
+        assert row["score"] == value(verdict, row["proxy"], measure)
         assert row["low"] <= row["score"] <= row["high"]
     scores = verdict.ranking["score"].to_list()
     assert scores == sorted(scores, reverse=True)

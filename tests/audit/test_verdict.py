@@ -11,7 +11,7 @@ from culpa.audit import SCHEMA, Settings
 
 KEYS = [
     "schema", "version", "args", "seed", "facts", "ranking", "tied", "metrics", "comparisons", "disagreement",
-    "relabel", "notes", "warnings",
+    "relabel", "forecast", "errors", "learners", "notes", "warnings",
 ]  # fmt: skip
 
 

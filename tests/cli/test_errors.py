@@ -68,7 +68,7 @@ def test_bad_files_are_one_clear_line(culpa, verb, make, said):
 FLAGS = {
     "--truth nope": "no column is called 'nope'. Found scores: rm_good, rm_bad, rm_mid",
     "--proxy zz": "no score is called 'zz'.",
-    "--metric nope": "no metric is called 'nope'. Known: hacc, ",
+    "--metric nope": "no metric is called 'nope'. Known: rehearsal, hacc, ",
     "--reader nope": "no reader is called 'nope'. Known: ",
     "--prompt nope": "no column for prompt = nope.",
     "--join nowhere.csv": "nowhere.csv: there is no such file.",

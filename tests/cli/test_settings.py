@@ -61,7 +61,10 @@ def test_resolved_settings_reproduce_the_output(culpa, rollouts, tmp_path):
     assert Path("v.json").read_bytes() == first
 
 
-KNOWN = "Known: budget, fail-on, files, format, group-size, join, length, level, logprob, metric, output, prompt,"
+KNOWN = (
+    "Known: budget, fail-on, features, files, format, group-size, horizon, join, kl, learner, length, level, logprob, "
+    "metric, output, prompt,"
+)
 BAD = {
     "nope: 1\n": f"run.yaml: no setting is called 'nope'. {KNOWN}",
     "config: a\n": "run.yaml: no setting is called 'config'.",

@@ -35,7 +35,7 @@ def test_headline_counts_a_partial_truth():
     [
         ({"truths": 0}, (), "No truth to rank the proxies by."),
         ({}, (), "The proxies are not ranked: in no prompt does the truth order two outputs that have scores."),
-        ({}, ("dead",), "The proxies are not ranked: no metric that ranks them was asked for (hacc, acc)."),
+        ({}, ("dead",), "The proxies are not ranked: no metric that ranks them was asked for (rehearsal, hacc, acc)."),
         ({"truths": 0}, ("hacc",), "No truth to rank the proxies by."),
     ],
 )

@@ -228,5 +228,14 @@ MEASURES: tuple[Measure, ...] = (
         0.0,
     ),
 )
+GAIN = Measure(
+    "gain",
+    "Gain",
+    "expected truth after training on the proxy, minus that before",
+    _over("rehearsed", outcome=1, start=-1),
+    "rehearsed",
+    "outlook",
+    0.0,
+)  # for the findings: it is no column
 BY_NAME: Mapping[str, Measure] = {measure.name: measure for measure in MEASURES}
 PARTS = frozenset(measure.part for measure in MEASURES)

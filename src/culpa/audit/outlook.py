@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from culpa.audit.evaluate import Evaluation, evaluate
-from culpa.audit.measures import BY_NAME
+from culpa.audit.measures import BY_NAME, GAIN
 from culpa.audit.settings import Settings
 from culpa.audit.sums import Sums, keys_of
 from culpa.dynamics import Horizon, effects
@@ -50,6 +50,8 @@ PREDICTION = {
     "outcome": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
+    "gain_low": pl.Float64,
+    "gain_high": pl.Float64,
     "steps": pl.Int64,
     "reached": pl.Boolean,
     "cosine": pl.Float64,
@@ -77,6 +79,9 @@ class Outlook:
     evaluation: Evaluation  # the truth after training, as a measure with replicates
 
 
+UNSHARED = "the outputs are samples without a text or features that they could share"
+
+
 class _Look(NamedTuple):
     """What either way of walking gives."""
 
@@ -100,13 +105,16 @@ def outlook(
     features = _features(record, learner, settings)
     case = _case(record)
     values = None if features is None else features.values[case.prompts]
-    look = _alone(case, learner, horizon) if values is None else _shared(case, values, learner, horizon, settings)
-    evaluation = _evaluation(case, look, rng, settings.replicates)
-    parts = [_forecast(case, look, evaluation, settings.level), _cosines(case, values, learner, settings, rng)]
+    if values is None or isinstance(learner, ClosedForm):
+        look = _alone(case, learner, horizon)
+    else:
+        look = _shared(case, values, learner, horizon, settings)
+    evaluation, gain = _evaluations(case, look, rng, settings.replicates)
+    parts = [_forecast(case, look, (evaluation, gain), settings.level), _cosines(case, values, learner, settings, rng)]
     prediction = _counted(pl.concat(parts, how="horizontal"), look.errors)
     facts = {
         "start": float(prediction["start"][0]),
-        "ceiling": float(_outcome(_of_truth(case), values, learner, horizon)[0]),
+        "ceiling": float(_trained(_of_truth(case), values, learner, horizon)[0]),
         "learner": learner.name,
         "horizon": _said(horizon),
         "features": "none" if features is None else features.source,
@@ -114,7 +122,7 @@ def outlook(
         "prompts": len(case.prompts),
         "outputs": int(case.present.sum()),
     }
-    learners = _learners(case, values, learner, horizon)
+    learners = _learners(case, values, (learner, look.outcome.mean(axis=1)), horizon)
     return Outlook(prediction, look.curves, look.errors, learners, facts, record, evaluation)
 
 
@@ -126,7 +134,7 @@ def _features(record: Rollouts, learner: Learner, settings: Settings) -> Feature
     if found is not None and not found.alike:
         return found
     if not _enumerated(record):
-        raise NoOutlookError("the outputs are samples without a text or features that they could share")
+        raise NoOutlookError(UNSHARED)
     return None
 
 
@@ -140,10 +148,15 @@ def _case(record: Rollouts) -> Problem:
     return case
 
 
-def worth_keeping(chunk: Rollouts) -> bool:
-    """Whether a chunk has what an outlook needs: a truth, and texts, features or outputs of unequal mass."""
-    has_text = RESPONSE in chunk.table.columns
-    return chunk.truth is not None and (has_text or chunk.features is not None or _enumerated(chunk))
+def worth_keeping(chunk: Rollouts, learner: Learner) -> bool:
+    """Whether a chunk has what an outlook needs: a truth, and texts, features or outputs of unequal mass.
+
+    A closed form chooses among the outputs of a prompt, whatever they have in common.
+    """
+    if chunk.truth is None:
+        return False
+    known = isinstance(learner, ClosedForm) or RESPONSE in chunk.table.columns or chunk.features is not None
+    return known or _enumerated(chunk)
 
 
 def _merged(sample: Rollouts) -> Rollouts:
@@ -180,16 +193,23 @@ def _alone(case: Problem, learner: Learner, horizon: Horizon) -> _Look:
     return _Look(run.curves, outcome, np.zeros_like(outcome), run.horizon, run.reached, errors)
 
 
-def _evaluation(case: Problem, look: _Look, rng: np.random.Generator, replicates: int) -> Evaluation:
-    """What a policy gets before training is its chance level: a proxy that teaches less does harm."""
+def _evaluations(
+    case: Problem, look: _Look, rng: np.random.Generator, replicates: int
+) -> tuple[Evaluation, Evaluation]:
+    """The truth after training, and what it is more than before, prompt by prompt.
+
+    What a policy gets before training is the chance level of the first: a proxy that teaches less does harm. Prompts
+    differ in how good the policy is at them, so whether the truth rises is told by the second.
+    """
     start = np.broadcast_to((np.exp(case.start) * case.truth).sum(axis=0), look.outcome.shape)
     table = np.stack([look.outcome + look.training, start, np.ones_like(start)])
     sums = Sums(("outcome", "start", "rehearsed"), table, case.proxies, len(case.prompts), keys_of(case.prompt_id))
-    return evaluate(sums, (BY_NAME["rehearsal"],), rng, replicates)
+    after, gain = (evaluate(sums, (measure,), rng, replicates) for measure in (BY_NAME["rehearsal"], GAIN))
+    return after, gain
 
 
-def _forecast(case: Problem, look: _Look, evaluation: Evaluation, level: float) -> pl.DataFrame:
-    intervals = evaluation.frame(level)
+def _forecast(case: Problem, look: _Look, evaluations: tuple[Evaluation, Evaluation], level: float) -> pl.DataFrame:
+    intervals, gains = (one.frame(level) for one in evaluations)
     return pl.DataFrame(
         {
             "proxy": list(case.proxies),
@@ -197,6 +217,8 @@ def _forecast(case: Problem, look: _Look, evaluation: Evaluation, level: float) 
             "outcome": intervals["value"],
             "low": intervals["low"],
             "high": intervals["high"],
+            "gain_low": gains["low"],
+            "gain_high": gains["high"],
             "steps": look.steps,
             "reached": look.reached,
             "right": [scale_of(case, reward) for reward in case.rewards],
@@ -225,23 +247,33 @@ def _counted(prediction: pl.DataFrame, errors: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(kinds).fill_null(0)).select(list(PREDICTION))
 
 
-def _learners(case: Problem, values: Floats | None, learner: Learner, horizon: Horizon) -> pl.DataFrame:
-    """The truth after each algorithm, the user's own first. A closed form is of each prompt by itself, at its end."""
+def _learners(case: Problem, values: Floats | None, own: tuple[Learner, Array], horizon: Horizon) -> pl.DataFrame:
+    """The truth after each algorithm, the user's own first; equal ones share a rank.
+
+    A closed form beside it is of each prompt by itself, at its end: nobody stops best-of-n half-way.
+    """
+    scores = {own[0].name: own[1]}
+    for one in OTHERS:
+        if one.name not in scores:
+            found = _chosen(case, one) if isinstance(one, ClosedForm) else _trained(case, values, one, horizon)
+            scores[one.name] = found
     frames = []
-    for one in (learner, *(other for other in OTHERS if other.name != learner.name)):
-        score = _outcome(case, values, one, horizon)
-        rank = len(score) - np.argsort(np.argsort(score, kind="stable"), kind="stable")
+    for name, score in scores.items():
+        rank = 1 + (score > score[:, None]).sum(axis=1)
         frames.append(
-            pl.DataFrame({"learner": [one.name] * len(score), "proxy": case.proxies, "score": score, "rank": rank})
+            pl.DataFrame({"learner": [name] * len(score), "proxy": case.proxies, "score": score, "rank": rank})
         )
     return pl.concat(frames)
 
 
-def _outcome(case: Problem, values: Floats | None, learner: Learner, horizon: Horizon) -> Array:
-    if isinstance(learner, ClosedForm):
-        ends = np.stack([policy(case.start, reward, learner) for reward in case.rewards])
-        return np.asarray((np.exp(ends) * case.truth).sum(axis=1).mean(axis=1))
-    if values is None:
+def _chosen(case: Problem, learner: ClosedForm) -> Array:
+    ends = np.stack([policy(case.start, reward, learner) for reward in case.rewards])
+    return np.asarray((np.exp(ends) * case.truth).sum(axis=1).mean(axis=1))
+
+
+def _trained(case: Problem, values: Floats | None, learner: Learner, horizon: Horizon) -> Array:
+    """The truth at the horizon, by proxy."""
+    if values is None or isinstance(learner, ClosedForm):
         return simulated(case, learner, horizon, ETA).outcome
     return rehearse(case, values, learner, kl=horizon.kl or KL).outcome
 
@@ -252,4 +284,6 @@ def _of_truth(case: Problem) -> Problem:
 
 
 def _said(horizon: Horizon) -> str:
+    if horizon.gain is not None:
+        return f"gain={horizon.gain:g}"
     return f"steps={horizon.steps}" if horizon.kl is None else f"kl={horizon.kl:g}"

@@ -12,7 +12,7 @@ from culpa.audit.collect import collect
 from culpa.audit.evaluate import Evaluation, compare, evaluate, tied
 from culpa.audit.measures import BY_NAME, MEASURES, Measure
 from culpa.audit.offline import Pairs, all_weights, joined_pairs, offline_measures, offline_pairs, offline_sums
-from culpa.audit.outlook import NoOutlookError, Outlook, outlook, worth_keeping
+from culpa.audit.outlook import UNSHARED, NoOutlookError, Outlook, outlook, worth_keeping
 from culpa.audit.settings import Settings
 from culpa.audit.sums import Sums, merge
 from culpa.audit.unlabelled import LABEL_FIRST, SAMPLED_PROMPTS, Masses, added, disagreement, label_first, shares
@@ -28,6 +28,7 @@ from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.columns import RESPONSE
 
 RULERS = ("(longest)", "(shortest)", "(most markdown)")  # no proxy's name: brackets
+_TOO_FEW = "no prompt has two of the policy's own outputs with a truth"
 RANKED_BY = ("rehearsal", "hacc", "acc", "hacc_off", "acc_off")  # the first that is defined decides the order
 
 
@@ -52,9 +53,11 @@ def audit(
     policy's own outputs, else on the pairs that come with the data.
     """
     how, rng, wanted = settings or Settings(), np.random.default_rng(seed), _wanted(metrics)
-    gathered = _gather([rollouts] if isinstance(rollouts, Rollouts) else rollouts, how.budget, wanted)
+    trainer, until = learner or reinforce(), parse_horizon(horizon) if isinstance(horizon, str) else horizon
+    chunks = [rollouts] if isinstance(rollouts, Rollouts) else rollouts
+    gathered = _gather(chunks, how.budget, wanted, trainer)
     evaluations = list(_evaluations(gathered, rng, how.replicates))
-    ahead = _ahead_of(gathered, learner or reinforce(), horizon, how, rng)
+    ahead = _ahead_of(gathered, trainer, until, how, rng)
     if ahead is not None:
         evaluations.append(ahead.evaluation)
     shown = [one.name for one in wanted if any(one in known.measures for known in evaluations)]
@@ -101,14 +104,14 @@ def _verdict(gathered: "_Gathered", evaluations: list[Evaluation], ahead: Outloo
 
 
 def _ahead_of(
-    gathered: "_Gathered", learner: Learner, horizon: str | Horizon, how: Settings, rng: np.random.Generator
+    gathered: "_Gathered", learner: Learner, horizon: Horizon, how: Settings, rng: np.random.Generator
 ) -> Outlook | None:
     """The outlook; why there is none is a note, where a truth is there and somebody might miss it."""
-    until = parse_horizon(horizon) if isinstance(horizon, str) else horizon
     if gathered.sample is None:
+        gathered.notes += (f"no rehearsal: {gathered.unseen}",) if gathered.unseen else ()
         return None
     try:
-        return outlook(gathered.sample, learner, until, how, rng)
+        return outlook(gathered.sample, learner, horizon, how, rng)
     except NoOutlookError as error:
         gathered.notes += (f"no rehearsal: {error}",)
         return None
@@ -127,6 +130,7 @@ class _Gathered:
     outputs: int
     known: int
     sample: Rollouts | None
+    unseen: str = ""  # why there is no sample, where a truth is known and an outlook was asked for
     problems: list[str] = field(default_factory=list)
 
     def facts(self) -> dict[str, int | bool]:
@@ -148,7 +152,7 @@ def _wanted(names: Collection[str]) -> tuple[Measure, ...]:
     return tuple(measure for measure in MEASURES if not names or measure.name in names)
 
 
-def _gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...]) -> _Gathered:
+def _gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...], learner: Learner) -> _Gathered:
     parts_wanted = {measure.part for measure in wanted}
     sample = Subsample()
     pairs: list[Pairs] = []
@@ -156,18 +160,19 @@ def _gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...]
     first = pl.DataFrame(schema=LABEL_FIRST)
     notes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    prompts = outputs = known = 0
+    prompts = outputs = known = kept = 0
 
     def parts(pool: ThreadPoolExecutor) -> Iterator[Sums]:
-        nonlocal apart, first, notes, names, prompts, outputs, known
+        nonlocal apart, first, notes, names, prompts, outputs, known, kept
         for chunk in _ahead(chunks, pool):
             names = _same(names, tuple(chunk.proxies))
             notes, outputs = chunk.notes, outputs + chunk.size
             known += 0 if chunk.truth is None else int((~np.isnan(chunk.truth)).sum())
             rulers = ruler_values(chunk) if "rulers" in parts_wanted else {}
             scores = dict(chunk.proxies) | _as_scores(rulers)
-            if "outlook" in parts_wanted and worth_keeping(chunk):
+            if "outlook" in parts_wanted and worth_keeping(chunk, learner):
                 sample.add(chunk)
+                kept += 1
             found = offline_pairs(chunk, dict(chunk.proxies))
             if found is not None:
                 pairs.append(found)
@@ -182,7 +187,8 @@ def _gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...]
     with ThreadPoolExecutor(1) as pool:
         sums = merge(parts(pool))
     joined = joined_pairs(pairs) if pairs else None
-    return _Gathered(sums, names, joined, apart, first, notes, outputs, known, sample.record)
+    unseen = "" if not known or "outlook" not in parts_wanted else _TOO_FEW if kept else UNSHARED
+    return _Gathered(sums, names, joined, apart, first, notes, outputs, known, sample.record, unseen)
 
 
 def _ahead(chunks: Iterable[Rollouts], pool: ThreadPoolExecutor) -> Iterator[Rollouts]:

@@ -146,10 +146,12 @@ def _weights(seen: Seen) -> Iterator[Finding]:
 def _lowers(seen: Seen) -> Iterator[Finding]:
     for row in _ahead(seen):
         change = f"{row['start']:.3f} → {row['outcome']:.3f}"
-        if row["high"] is not None and row["high"] < row["start"]:
+        if row["gain_high"] is not None and row["gain_high"] < 0:
             yield Finding("error", "lowers-truth", row["proxy"], f"training on it lowers the truth ({change})")
-        elif row["low"] is not None and row["low"] <= row["start"]:
-            text = f"training on it may not raise the truth ({change}, {row['low']:.3f} to {row['high']:.3f})"
+        elif row["gain_low"] is not None and row["gain_low"] <= 0:
+            text = (
+                f"training on it may not raise the truth ({change}, by {row['gain_low']:.3f} to {row['gain_high']:.3f})"
+            )
             yield Finding("warning", "may-not-raise", row["proxy"], text)
 
 

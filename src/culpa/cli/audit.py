@@ -13,7 +13,7 @@ from culpa.cli import source as s
 from culpa.cli.progress import counted
 from culpa.cli.screen import check_target, printing, say, show
 from culpa.cli.settings import Config, keep
-from culpa.dynamics import learner
+from culpa.dynamics import learner as learner_of
 from culpa.report import print_verdict, to_markdown, to_text
 from culpa.rollouts import Options, expand, read, scan, write_text
 
@@ -72,7 +72,7 @@ def command(
     reader: s.Reader = None,
     group_size: s.GroupSize = None,
     tokenizer: s.Tokenizer = None,
-    learner_name: s.Learner = "reinforce",
+    learner: s.Learner = "reinforce",
     kl: s.KlWeight = 0.0,
     horizon: s.Horizon = "kl=0.4",
     features: Annotated[FeatureKind, typer.Option(help="What outputs have in common.")] = FeatureKind.auto,
@@ -105,7 +105,7 @@ def command(
     chunks = counted(scan(files, **how)) if streamed else read(files, **how)
     verdict = audit(
         chunks,
-        learner=learner(learner_name).with_kl(kl),
+        learner=learner_of(learner).with_kl(kl),
         horizon=horizon,
         metrics=metric or (),
         seed=seed,

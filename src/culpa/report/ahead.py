@@ -61,7 +61,8 @@ def explained(ahead: Outlook) -> tuple[str, ...]:
     ]
     lines.append(f"Before training it is {facts['start']:.3f}; trained on the truth itself, {facts['ceiling']:.3f}.")
     if table["cosine"].count():
-        low, high = float(table["null_low"].to_numpy().min()), float(table["null_high"].to_numpy().max())
+        band = table.select(pl.col("null_low").min(), pl.col("null_high").max())
+        low, high = band.row(0)
         lines.append(
             f"Cosine: of the proxy's policy gradient and the truth's; shuffled truths give {low:.2f} to {high:.2f}."
         )

@@ -86,7 +86,7 @@ def headline(verdict: Verdict) -> str:
 
 def _why_unranked(verdict: Verdict) -> str:
     if verdict.args["metrics"] and not _RANKING.intersection(verdict.args["metrics"]):
-        return "The proxies are not ranked: no metric that ranks them was asked for (hacc, acc)."
+        return "The proxies are not ranked: no metric that ranks them was asked for (rehearsal, hacc, acc)."
     if verdict.facts["truths"]:
         return "The proxies are not ranked: in no prompt does the truth order two outputs that have scores."
     return "No truth to rank the proxies by."
