@@ -1,0 +1,404 @@
+"""The worlds of the correlation table: reproducible, of the promised sizes, with the errors that the families name."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from culpa.dynamics import rloo
+
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    families = importlib.import_module("proxy_families")
+    worlds = importlib.import_module("worlds")
+    training = importlib.import_module("world_training")
+    rows = importlib.import_module("correlation_rows")
+    walks = importlib.import_module("correlation_walk")
+    shared = importlib.import_module("correlation_shared")
+    candidates = importlib.import_module("correlation_candidates")
+    table = importlib.import_module("correlation")
+
+
+def small(name, **changes):
+    plan = worlds.PLANS[name]
+    sizes = {"trained": min(plan.trained, 40), "judged": 30, "outputs": 24} | changes
+    return dataclasses.replace(plan, **sizes)
+
+
+@pytest.fixture(scope="module")
+def tabular():
+    return worlds.make_world(small("A"), 3, 16)
+
+
+@pytest.fixture(scope="module")
+def linear():
+    return worlds.make_world(small("B"), 3, 16)
+
+
+@pytest.fixture(params=["A", "B"])
+def world(request, tabular, linear):
+    return {"A": tabular, "B": linear}[request.param]
+
+
+def within(values, prob):
+    return values - (prob * values).sum(axis=-1, keepdims=True)
+
+
+def scene(rng, prompts=200, outputs=50):
+    shape = (prompts, outputs)
+    prob = np.full(shape, 1 / outputs, dtype=np.float32)
+    truth = families.standardised(rng.standard_normal(shape, dtype=np.float32), prob)
+    mark = rng.standard_normal(shape, dtype=np.float32)
+    return families.Scene(truth, prob, truth, lambda: mark)
+
+
+# ---- worlds ----
+
+
+def test_the_same_seed_gives_the_same_world_and_another_seed_another(world):
+    again = worlds.make_world(world.plan, 3, 16)
+    other = worlds.make_world(world.plan, 4, 16)
+    np.testing.assert_array_equal(again.rewards, world.rewards)
+    np.testing.assert_array_equal(again.truth, world.truth)
+    assert not np.array_equal(other.truth, world.truth)
+
+
+def test_the_first_proxies_of_a_smaller_world_are_those_of_the_larger(linear):
+    fewer = worlds.make_world(linear.plan, 3, 8)
+    np.testing.assert_array_equal(fewer.rewards, linear.rewards[:8])
+
+
+def test_truth_and_proxies_have_unit_spread_within_prompts(world):
+    for values in (world.truth, *world.rewards):
+        assert (world.prob * within(values, world.prob) ** 2).sum(axis=1).mean() == pytest.approx(1, abs=1e-4)
+
+
+def test_the_three_parts_of_the_prompts_do_not_overlap(linear):
+    prompts = np.arange(len(linear.truth))
+    assert len(prompts[linear.trained]) == 40
+    assert len(prompts[linear.judged]) == 30
+    assert prompts[linear.trained][0] == worlds.MEASURED
+    assert prompts[linear.judged][0] == prompts[linear.trained][-1] + 1
+
+
+def test_a_tabular_world_trains_and_judges_the_same_prompts(tabular):
+    assert tabular.trained == tabular.judged
+    assert tabular.features is None
+
+
+def test_features_have_mean_square_one(linear):
+    assert (linear.features**2).sum(axis=-1).mean() == pytest.approx(1, abs=0.01)
+
+
+def test_the_policy_knows_a_little_of_the_truth(world):
+    known = [np.corrcoef(a, b)[0, 1] for a, b in zip(world.logp, world.truth, strict=True)]
+    assert np.mean(known) == pytest.approx(0.3 / np.sqrt(1.09), abs=0.05)
+
+
+def test_the_truth_is_half_linear_in_shared_features(linear):
+    flat = linear.features.reshape(-1, worlds.DIMS).astype(float)
+    truth = linear.truth.ravel().astype(float)
+    fitted = flat @ np.linalg.lstsq(flat, truth)[0]
+    assert fitted.var() / truth.var() == pytest.approx(0.5, abs=0.06)
+
+
+# ---- rollouts ----
+
+
+def test_weights_are_shares_of_the_draws(world):
+    own = worlds.rollouts(world, samples=8)
+    assert own.shape[0] == worlds.MEASURED
+    np.testing.assert_allclose(own.weight.sum(axis=1), 1)
+    np.testing.assert_allclose(own.weight * 8, np.round(own.weight * 8))
+    assert ((own.weight > 0) == own.present).all()
+
+
+def test_cells_hold_what_the_world_says_of_their_output(linear):
+    own = worlds.rollouts(linear)
+    for prompt in (0, 57):
+        there = own.present[prompt]
+        output = own.column("output")[prompt, there].astype(int)
+        np.testing.assert_array_equal(own.truth[prompt, there], linear.truth[prompt, output])
+        np.testing.assert_array_equal(own.logprob[prompt, there], linear.logp[prompt, output])
+        np.testing.assert_array_equal(own.features[prompt, there], linear.features[prompt, output])
+        name = linear.names[5]
+        np.testing.assert_array_equal(own.proxies[name][prompt, there], linear.rewards[5, prompt, output])
+
+
+def test_many_draws_approach_the_policy(linear):
+    own = worlds.rollouts(linear, samples=20_000)
+    output = own.column("output")
+    share = np.zeros_like(linear.prob[: worlds.MEASURED])
+    prompt = np.nonzero(own.present)[0]
+    share[prompt, output[own.present].astype(int)] = own.weight[own.present]
+    assert np.abs(share - linear.prob[: worlds.MEASURED]).max() < 0.02
+
+
+def test_another_draw_is_of_the_same_world(linear):
+    first, second = worlds.rollouts(linear), worlds.rollouts(linear, draw=1)
+    assert not np.array_equal(first.column("output"), second.column("output"))
+    np.testing.assert_array_equal(worlds.rollouts(linear, draw=1).weight, second.weight)
+
+
+def test_offline_pairs_are_two_outputs_of_no_weight_the_better_one_chosen(world):
+    own = worlds.rollouts(world)
+    paired = worlds.offline(world, own)
+    side = paired.column("chosen")
+    assert ((side == 1).sum(axis=1) == 1).all()
+    assert ((side == 0).sum(axis=1) == 1).all()
+    assert not paired.weight[np.isfinite(side)].any()
+    better, worse = paired.truth[side == 1], paired.truth[side == 0]
+    assert (better > worse).all()
+    np.testing.assert_array_equal(paired.weight[:, : own.shape[1]], own.weight)
+
+
+def test_in_a_tabular_world_every_output_is_a_feature_of_its_own(tabular):
+    own = worlds.rollouts(tabular, samples=4)
+    rows_of = own.features[own.present]
+    np.testing.assert_array_equal(rows_of, np.eye(len(rows_of)))
+
+
+# ---- families ----
+
+
+def test_families_come_in_turn_and_every_second_judge_sees_the_truth():
+    names = worlds.make_world(small("A"), 1, 200).names
+    assert len(names) == 200
+    for family in families.FAMILIES:
+        assert sum(name.rsplit("_", 1)[0] == family for name in names) == 25
+
+
+def test_a_prompt_scale_never_reorders_a_prompt():
+    case = scene(np.random.default_rng(1))
+    spoiled = families.prompt_scale(case, np.random.default_rng(2), 0)
+    assert (np.argsort(spoiled, axis=1) == np.argsort(case.truth, axis=1)).all()
+    assert np.std(within(spoiled, case.prob).std(axis=1)) > 0.1
+
+
+def test_a_spurious_property_is_paid_for_in_proportion():
+    case = scene(np.random.default_rng(1))
+    extra = families.spurious(case, np.random.default_rng(2), 0) - case.truth
+    assert np.corrcoef(extra.ravel(), case.attribute().ravel())[0, 1] == pytest.approx(1, abs=1e-5)
+
+
+def test_saturation_leaves_no_output_above_the_ceiling_and_the_others_alone():
+    case = scene(np.random.default_rng(1))
+    spoiled = families.saturation(case, np.random.default_rng(2), 0)
+    touched = spoiled != case.truth
+    assert 0.05 < touched.mean() < 0.7
+    assert (spoiled <= case.truth).all()
+    top = np.where(touched, spoiled, np.nan)
+    assert (np.nanmax(top, axis=1) == np.nanmin(top, axis=1)).all()
+
+
+def test_a_verifier_says_yes_above_a_level():
+    case = scene(np.random.default_rng(1))
+    said = families.threshold(case, np.random.default_rng(2), 0)
+    assert set(np.unique(said)) == {0.0, 1.0}
+    lowest = np.where(said == 1, case.advantage, np.inf).min()
+    assert lowest > np.where(said == 0, case.advantage, -np.inf).max()
+
+
+@pytest.mark.parametrize(("number", "share"), [(0, 0.2), (1, 0.2), (2, 0.02), (3, 0.02), (4, 0.2)])
+def test_a_hack_is_frequent_or_rare(number, share):
+    case = scene(np.random.default_rng(1))
+    bonus = families.hack(case, np.random.default_rng(2), number) - case.truth
+    marked = bonus > 0.5
+    assert marked.mean() == pytest.approx(share, rel=0.1)
+    assert np.ptp(bonus[marked]) < 1e-5
+    assert case.attribute()[marked].min() > case.attribute()[~marked].max()
+
+
+@pytest.mark.parametrize(("number", "sign"), [(0, 1), (1, 1), (2, -1), (3, -1)])
+def test_only_mediocre_outputs_are_moved(number, sign):
+    case = scene(np.random.default_rng(1))
+    change = families.mediocre(case, np.random.default_rng(2), number) - case.truth
+    moved = np.abs(change) > 1e-4
+    assert (moved == ((case.advantage > 0) & (case.advantage < 1))).all()
+    assert (np.sign(change[moved]) == sign).all()
+
+
+@pytest.mark.parametrize(("number", "good"), [(0, False), (1, False), (2, True)])
+def test_one_sided_noise_stays_on_its_side(number, good):
+    case = scene(np.random.default_rng(1))
+    changed = families.one_sided(case, np.random.default_rng(2), number) != case.truth
+    assert 0.2 < changed.mean() < 0.4
+    assert (case.advantage[changed] > 0.5).all() if good else (case.advantage[changed] < -0.5).all()
+
+
+def test_noise_is_as_strong_as_it_says():
+    rng = np.random.default_rng(1)
+    case = scene(rng)
+    sds = [(families.noise(case, rng, 0) - case.truth).std() for _ in range(40)]
+    assert min(sds) > 0.09
+    assert max(sds) < 3.05
+    assert np.mean(sds) == pytest.approx(1.55, abs=0.35)
+
+
+# ---- training ----
+
+
+def test_one_shared_step_is_the_gradient_by_finite_differences():
+    plan = small("B", horizons=(1,), step=1e-3)
+    world = worlds.make_world(plan, 5, 2)
+    nudge, rate = 1e-3, []
+    for direction in np.eye(worlds.DIMS)[:3]:
+        ends = [
+            training.policy(np.stack([sign * nudge * direction] * 2), world.features[world.trained],
+                            world.logp[world.trained]).astype(float)
+            for sign in (1, -1)
+        ]  # fmt: skip
+        means = [(end * world.rewards[:, world.trained]).sum(axis=2).mean(axis=1) for end in ends]
+        rate.append((means[0] - means[1]) / (2 * nudge))
+    moved = []
+    judge = training.judge
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "judge", lambda world, weights: moved.append(weights.copy()) or judge(world, weights))
+        training.outcomes(world)
+    np.testing.assert_allclose(moved[0][:, :3] / plan.step, np.stack(rate, axis=1), atol=2e-3)
+
+
+def test_draws_follow_their_distribution():
+    rng = np.random.default_rng(1)
+    prob = rng.dirichlet(np.ones(5), (2, 3)).astype(np.float32)
+    drawn = training.draw(prob, 40_000, rng)
+    assert drawn.shape == (2, 3, 40_000)
+    share = np.stack([(drawn == output).mean(axis=2) for output in range(5)], axis=2)
+    np.testing.assert_allclose(share, prob, atol=0.012)
+
+
+@pytest.mark.parametrize("name", ["rloo", "grpo"])
+def test_sampled_steps_are_the_exact_gradient_on_average(name):
+    world = worlds.make_world(small("C", trained=4, outputs=6), 5, 4)
+    learner = training.LEARNERS[name]
+    rng, start = np.random.default_rng(1), np.arange(worlds.MEASURED, worlds.MEASURED + 4)
+    weights = np.zeros((4, worlds.DIMS))
+    many = np.repeat(start, 4000)
+    found = training._sampled_gradient(world, weights, many, learner, rng)
+    reward, prob, phi = world.rewards[:, start], world.prob[start], world.features[start]
+    if name == "rloo":
+        mean = (prob * reward).sum(axis=2).mean(axis=1)
+        spread = np.sqrt((prob * (reward - mean[:, None, None]) ** 2).sum(axis=2).mean(axis=1))[:, None, None]
+        exact = np.einsum("kps,psd->kd", prob * within(reward, prob) / spread, phi) / 4
+        np.testing.assert_allclose(found, exact, atol=0.02)
+    else:
+        binary = [n.startswith("threshold") for n in world.names]
+        assert np.isfinite(found).all()
+        assert not any(binary) or np.isfinite(found[binary]).all()
+
+
+def test_a_group_without_spread_teaches_nothing():
+    assert not training._group_scaled(np.full((1, 1, 8), 0.3)).any()
+    assert not training._leave_one_out(training._whitened(np.full((1, 4, 4), 0.3))).any()
+
+
+def test_leave_one_out_is_each_against_the_others():
+    np.testing.assert_allclose(training._leave_one_out(np.array([1.0, 0, 0, 0])), [1, -1 / 3, -1 / 3, -1 / 3])
+
+
+def test_grouped_advantages_have_unit_spread():
+    found = training._group_scaled(np.random.default_rng(1).standard_normal((2, 3, 8)))
+    np.testing.assert_allclose(found.std(axis=2), 1, atol=1e-6)
+
+
+def test_tabular_training_is_step_by_step_the_plain_gradient(tabular):
+    plan = dataclasses.replace(tabular.plan, horizons=(3, 7))
+    world = dataclasses.replace(tabular, plan=plan)
+    found = training.outcomes(world)
+    logits = np.repeat(world.logp[world.judged][None].astype(float), len(world.names), axis=0)
+    reward, truth = world.rewards[:, world.judged].astype(float), world.truth[world.judged]
+    for step in range(1, 8):
+        prob = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+        logits += plan.step * prob * within_of(reward, prob)
+        prob = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+        if step in plan.horizons:
+            one = found[plan.horizons.index(step)]
+            np.testing.assert_allclose(one.truth, (prob * truth).sum(axis=2).mean(axis=1), rtol=1e-5)
+            gap = np.log(prob) - world.logp[world.judged]
+            np.testing.assert_allclose(one.kl, (prob * gap).sum(axis=2).mean(axis=1), rtol=1e-4)
+
+
+def within_of(reward, prob):
+    return reward - (prob * reward).sum(axis=2, keepdims=True)
+
+
+# ---- rows ----
+
+
+def test_reading_off_is_in_proportion_between_points_and_stops_at_the_end():
+    kl, truth = [np.array([0.0, 1.0, 2.0])] * 2, [np.array([0.0, 10.0, 0.0])] * 2
+    np.testing.assert_allclose(rows.read_off(kl, truth, np.array([0.5, 9.0])), [5.0, 0.0])
+
+
+def test_tilting_is_the_softmax_of_the_scores(linear):
+    own = worlds.rollouts(linear, samples=6)
+    name = linear.names[3]
+    prompt = []
+    for weight, score, truth, there in zip(own.weight, own.proxies[name], own.truth, own.present, strict=True):
+        mass = weight[there] * np.exp(score[there])
+        prompt.append((mass * truth[there]).sum() / mass.sum())
+    assert rows.tilted(own)[3] == pytest.approx(np.mean(prompt))
+
+
+def test_wrong_learners():
+    assert rows.wrong(rloo(4)).normalise
+    assert not rows.wrong(training.LEARNERS["grpo"]).normalise
+
+
+def test_a_walk_on_all_outputs_is_the_training_itself(linear):
+    """With every output in the rollouts at its own probability, the same steps give the real run."""
+    plan = dataclasses.replace(linear.plan, horizons=(20,))
+    whole = dataclasses.replace(linear, plan=plan, logp=linear.logp[-130:], truth=linear.truth[-130:],
+                                rewards=linear.rewards[:, -130:], features=linear.features[-130:])  # fmt: skip
+    order = np.broadcast_to(np.arange(plan.outputs), (worlds.MEASURED, plan.outputs))
+    prob = whole.prob[: worlds.MEASURED].astype(float)
+    own = worlds._record(whole, order, prob / prob.sum(axis=1, keepdims=True), order >= 0)
+    column = training.Outcome("B 20", training.reinforce(), 20, np.zeros(16), np.zeros(16))
+    weights = np.zeros((16, worlds.DIMS))
+    flat = whole.features[: worlds.MEASURED].reshape(-1, worlds.DIMS)
+    for _ in range(20):
+        now = training.policy(weights, whole.features[: worlds.MEASURED], whole.logp[: worlds.MEASURED])
+        gain = now * within_of(whole.rewards[:, : worlds.MEASURED], now)
+        weights += plan.step / worlds.MEASURED * (gain.reshape(16, -1) @ flat)
+    now = training.policy(weights, whole.features[: worlds.MEASURED], whole.logp[: worlds.MEASURED])
+    expected = (now * whole.truth[: worlds.MEASURED]).sum(axis=2).mean(axis=1)
+    found = shared.clock_rows(own, column, plan.step)["feature rehearsal, same steps"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_places_share_ties():
+    assert candidates.ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [2.5, 0.0, 2.5, 1.0]
+
+
+def test_without_own_prompt_by_the_slow_sum():
+    rng = np.random.default_rng(1)
+    proxy, truth = rng.standard_normal((2, 5, 3)), rng.standard_normal((5, 3))
+    slow = [sum(one[p] @ truth[q] for p in range(5) for q in range(5) if p != q) for one in proxy]
+    length = np.linalg.norm(proxy.sum(axis=1), axis=1) * np.linalg.norm(truth.sum(axis=0))
+    found = candidates._without_own(proxy, truth)["cosine without own prompt"]
+    np.testing.assert_allclose(found, np.array(slow) / length)
+
+
+def test_coordinates_of_pure_noise_are_shrunk_away():
+    rng = np.random.default_rng(1)
+    proxy, truth = 0.01 * rng.standard_normal((3, 400, 2)), 0.01 * rng.standard_normal((400, 2))
+    proxy[:, :, 0] += np.array([1.0, -1.0, 1.0])[:, None]
+    truth[:, 0] += 1.0
+    proxy[:, ::2, 1] += 5.0
+    proxy[:, 1::2, 1] -= 5.0
+    np.testing.assert_allclose(candidates.shrunk(proxy, truth), [1, -1, 1], atol=0.01)
+
+
+def test_a_figure_is_a_mean_with_a_students_interval():
+    assert table.cell([0.5]) == "0.50"
+    assert table.cell([0.4, 0.5, 0.6]) == f"0.50 ± {4.303 * 0.1 / np.sqrt(3):.2f}"
+
+
+def test_every_row_of_the_table_gets_a_figure_and_no_other():
+    figures = table.table([small("B", outputs=16, horizons=(2, 4))], (5,), 8)
+    found = {row for row, _ in figures}
+    assert found == {row.name for row in (*rows.ROWS, *candidates.CANDIDATES) if "B" in row.worlds}
+    assert all(-1 <= value <= 1 for values in figures.values() for value in values)
+    assert table.markdown(figures).count("\n") == 1 + len(rows.ROWS) + len(candidates.CANDIDATES)
