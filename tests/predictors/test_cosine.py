@@ -8,7 +8,7 @@ from culpa.dynamics import Path, best_of_n, grpo, ppo, reinforce, rloo, tilt
 from culpa.dynamics.closed import policy
 from culpa.dynamics.problem import problem
 from culpa.errors import InputError
-from culpa.predictors.cosine import cosine, cosines, gradient_cosine, shuffled
+from culpa.predictors.cosine import by_prompt, cosine, cosines, gradient_cosine, shuffled
 from culpa.predictors.features import Features, features_of
 from culpa.rollouts import Rollouts
 from culpa.signals import length_penalty
@@ -33,6 +33,11 @@ def slow_gradients(case, features, reward, learner):
     return result
 
 
+def gradients_of(found):
+    """What each prompt adds to every gradient, (k + 1, p, d); the truth's last."""
+    return np.stack([by_prompt(push, found.features) for push in found.pushes]).astype(np.float64)
+
+
 def angle(one, other):
     return one @ other / (np.linalg.norm(one) * np.linalg.norm(other))
 
@@ -42,7 +47,7 @@ def test_it_is_the_angle_of_two_sums(learner):
     case, features = world(prompts=8)
     found = cosine(case, features, learner)
     parts = [slow_gradients(case, features, reward, learner) for reward in (*case.rewards, case.truth)]
-    np.testing.assert_allclose(found.gradients, parts, atol=1e-13)
+    np.testing.assert_allclose(gradients_of(found), parts, atol=1e-13)
     totals = [part.sum(axis=0) for part in parts]
     np.testing.assert_allclose(found.values, [angle(one, totals[-1]) for one in totals[:-1]], atol=1e-12)
     assert found.proxies == ("hack", "noise")
@@ -51,7 +56,7 @@ def test_it_is_the_angle_of_two_sums(learner):
 def test_a_normalising_learner_weighs_prompts_otherwise():
     case, features = world(prompts=8)
     plain, scaled = (cosine(case, features, learner) for learner in (reinforce(), grpo(8)))
-    ratio = np.linalg.norm(scaled.gradients, axis=-1) / np.linalg.norm(plain.gradients, axis=-1)
+    ratio = np.linalg.norm(gradients_of(scaled), axis=-1) / np.linalg.norm(gradients_of(plain), axis=-1)
     mass = np.exp(case.start)
     for reward, found in zip((*case.rewards, case.truth), ratio, strict=True):
         sd = np.sqrt((mass * (reward - (mass * reward).sum(axis=0)) ** 2).sum(axis=0))
@@ -63,7 +68,7 @@ def test_a_binary_reward_takes_the_learners_group():
     case, features = world(prompts=8, samples=4)
     binary = case._replace(rewards=(case.rewards > np.median(case.rewards, axis=1, keepdims=True)) * 1.0)
     found = cosine(binary, features, grpo(3))
-    for reward, parts in zip(binary.rewards, found.gradients, strict=False):
+    for reward, parts in zip(binary.rewards, gradients_of(found), strict=False):
         np.testing.assert_allclose(parts, slow_gradients(binary, features, reward, grpo(3)), atol=1e-12)
     assert np.abs(found.values - cosine(binary, features, grpo(3).in_the_limit()).values).max() > 1e-4
 
@@ -140,7 +145,7 @@ def test_a_proxy_without_gradient_has_no_angle(learner, level):
     found = cosine(case._replace(rewards=np.stack([flat, case.truth])), features, learner)
     assert np.isnan(found.values[0])
     assert found.values[1] == pytest.approx(1.0)
-    assert not found.gradients[0].any()
+    assert not gradients_of(found)[0].any()
     for draws in (found.replicates(np.random.default_rng(0), 5), found.null(np.random.default_rng(0), 5)):
         assert np.isnan(draws[:, 0]).all()
         assert np.isfinite(draws[:, 1]).all()
@@ -166,9 +171,9 @@ def test_lengths_reach_a_learners_signal():
     case, features = world()
     length = np.random.default_rng(0).integers(1, 9, case.truth.shape).astype(float)
     learner = reinforce().with_signal(length_penalty(0.3), "length")
-    found = cosine(case._replace(length=length), features, learner).gradients
+    found = gradients_of(cosine(case._replace(length=length), features, learner))
     penalised = case._replace(rewards=case.rewards - 0.3 * length, truth=case.truth - 0.3 * length)
-    np.testing.assert_allclose(found, cosine(penalised, features, reinforce()).gradients, atol=1e-12)
+    np.testing.assert_allclose(found, gradients_of(cosine(penalised, features, reinforce())), atol=1e-12)
     flat = case._replace(length=length, rewards=case.rewards * 0.0)
     assert np.isfinite(cosine(flat, features, learner).values).all()
 
@@ -198,7 +203,7 @@ def test_the_null_is_that_of_truths_shuffled_one_by_one(learner):
         for prompt in range(12):
             own = np.flatnonzero(case.present[:, prompt])
             truth[own, prompt] = rng.permutation(truth[own, prompt])
-        against = cosine(case._replace(truth=truth), features, learner).gradients[-1].sum(axis=0)
+        against = gradients_of(cosine(case._replace(truth=truth), features, learner))[-1].sum(axis=0)
         slow.append([angle(total, against) for total in totals])
     null, slow = found.null(np.random.default_rng(2), 600), np.array(slow)
     assert null.shape == (600, 2)
@@ -231,8 +236,8 @@ def test_replicates_spread_as_drawing_prompts_again_does(learner):
     def product(one, other):
         return (draws @ one * (draws @ other)).sum(axis=1) - (draws * (draws - 1)) @ (one * other).sum(axis=1)
 
-    truth = found.gradients[-1]
-    for number, one in enumerate(found.gradients[:-1]):
+    truth = gradients_of(found)[-1]
+    for number, one in enumerate(gradients_of(found)[:-1]):
         again = product(one, truth) / np.sqrt(product(one, one) * product(truth, truth))
         assert replicates[:, number].std() == pytest.approx(again.std(), rel=0.3)
         assert again.mean() == pytest.approx(found.values[number], abs=0.02)
@@ -293,10 +298,10 @@ def test_an_output_without_a_verdict_pushes_nowhere(learner):
     other = own.copy()
     other[1, 2], other[4, 0], other[5] = 50.0, -50.0, 50.0 * own[5]
     cut = record(proxies={"rm": holed})
-    found = [gradient_cosine(cut, learner=learner, features=Features(one, "")).gradients[0] for one in (own, other)]
+    found = [gradients_of(gradient_cosine(cut, learner=learner, features=Features(one, "")))[0] for one in (own, other)]
     np.testing.assert_allclose(found[0], found[1], atol=1e-12)
     assert not found[0][5].any()
-    whole = gradient_cosine(rollouts, ["rm"], learner=learner, features=Features(own, "")).gradients[0]
+    whole = gradients_of(gradient_cosine(rollouts, ["rm"], learner=learner, features=Features(own, "")))[0]
     np.testing.assert_allclose(found[0][[0, 2, 3]], whole[[0, 2, 3]], atol=1e-12)
     assert np.abs(found[0][[1, 4]]).min() > 0
 

@@ -32,7 +32,7 @@ class Cosine:
 
     proxies: tuple[str, ...]
     values: Array  # (k,); NaN where a proxy or the truth has no gradient
-    gradients: Array  # (k + 1, p, d) what each prompt adds; the truth's last
+    pushes: Array  # (k + 1, p, s) mass times advantage of every output; the truth's last
     case: Problem
     features: Values
     learner: Learner
@@ -43,14 +43,12 @@ class Cosine:
         A prompt that is drawn twice adds its own square twice: replicates lie higher than the value, for every proxy
         alike. They are moved back so that their mean is the value.
         """
-        prompts = self.gradients.shape[1]
+        prompts = self.pushes.shape[1]
         if prompts < 2:
             return np.full((count, len(self.proxies)), np.nan)
         draws = rng.multinomial(prompts, np.full(prompts, 1.0 / prompts), size=count).astype(self.features.dtype)
-        totals = np.stack([draws @ one.astype(self.features.dtype) for one in self.gradients], axis=1).astype(
-            np.float64
-        )
-        found = np.concatenate([cosines(total[:-1], total[-1:]) for total in totals])
+        *proxies, truth = (np.matmul(draws, by_prompt(push, self.features)) for push in self.pushes)
+        found = np.stack([_row_cosines(one, truth) for one in proxies], axis=1)
         return np.asarray(found - found.mean(axis=0) + self.values)
 
     def null(self, rng: np.random.Generator, count: int = 200) -> Array:
@@ -58,12 +56,11 @@ class Cosine:
 
         Shuffles are within the outputs of a prompt, so ties, spreads and dead groups of the truth stay as they are.
         """
-        case, totals = self.case, self.gradients[:-1].sum(axis=1)
+        case, proxies = self.case, totals(self.pushes[:-1], self.features)
         size, parts = max(1, _CELLS // case.truth.size), []
         for first in range(0, count, size):
             mixed = shuffled(case.truth.T, case.present.T, min(size, count - first), rng)
-            gradients = prompt_gradients(case, mixed, self.features, self.learner).sum(axis=1)
-            parts.append(cosines(totals, gradients))
+            parts.append(cosines(proxies, totals(pushes_of(case, mixed, self.learner), self.features)))
         return np.concatenate(parts)
 
 
@@ -91,19 +88,30 @@ def cosine(case: Problem, features: Values, learner: Learner) -> Cosine:
     [1.0, -1.0]
     """
     rewards = np.concatenate([case.rewards.transpose(0, 2, 1), case.truth.T[None]])
-    gradients = prompt_gradients(case, rewards, features, learner)
-    totals = gradients.sum(axis=1)
-    return Cosine(case.proxies, cosines(totals[:-1], totals[-1:])[0], gradients, case, features, learner)
+    pushes = pushes_of(case, rewards, learner)
+    *proxies, truth = totals(pushes, features)
+    return Cosine(case.proxies, cosines(np.array(proxies), truth[None])[0], pushes, case, features, learner)
 
 
-def prompt_gradients(case: Problem, rewards: Array, features: Values, learner: Learner) -> Array:
-    """What each prompt adds to the gradient of each reward at the initial policy, (k, p, d). rewards: (k, p, s)."""
+def pushes_of(case: Problem, rewards: Array, learner: Learner) -> Array:
+    """Mass times advantage of every output at the initial policy, (k, p, s). rewards: (k, p, s)."""
     length = None if case.length is None else case.length.T
     push = np.exp(case.start.T) * advantages(learner, rewards, case.start.T, length=length)
     if not isinstance(learner, Path) or learner.signal is None:
         push[_level(rewards, case.present.T)] = 0.0
-    turned = np.matmul(push.transpose(1, 0, 2).astype(features.dtype, copy=False), features)
-    return np.asarray(turned.transpose(1, 0, 2), dtype=np.float64)
+    return push
+
+
+def by_prompt(push: Array, features: Values) -> Values:
+    """What each prompt adds to a gradient, (p, s) to (p, d). features: (p, s, d)."""
+    added: Values = np.matmul(push[:, None].astype(features.dtype, copy=False), features)[:, 0]
+    return added
+
+
+def totals(pushes: Array, features: Values) -> Array:
+    """The gradients of k rewards, (k, p, s) to (k, d)."""
+    flat = pushes.reshape(len(pushes), -1).astype(features.dtype, copy=False)
+    return np.asarray(np.matmul(flat, features.reshape(-1, features.shape[-1])), dtype=np.float64)
 
 
 def _level(rewards: Array, present: Mask) -> Mask:
@@ -117,6 +125,13 @@ def cosines(proxies: Array, truths: Array) -> Array:
     """Of every truth's gradient (b, d) with every proxy's (k, d): (b, k); NaN where one of the two is 0."""
     lengths = np.linalg.norm(truths, axis=-1)[:, None] * np.linalg.norm(proxies, axis=-1)
     products = truths @ proxies.T
+    return np.asarray(np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=lengths > 0))
+
+
+def _row_cosines(first: Values, second: Values) -> Array:
+    """Of each row with the same row of the other, (b, d) and (b, d) to (b,); NaN where one of the two is 0."""
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    products = np.einsum("bd,bd->b", first, second)
     return np.asarray(np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=lengths > 0))
 
 
