@@ -6,7 +6,7 @@ import pytest
 from culpa.dynamics import Advantage, Columns, grpo, reinforce, rloo
 from culpa.dynamics.walk import log_softmax, walk
 from culpa.errors import InputError
-from culpa.signals import center, clip, kl_penalty, length_penalty, normalise_running, weighted_sum, whiten
+from culpa.signals import center, clip, divide_std, kl_penalty, length_penalty, normalise_running, weighted_sum, whiten
 
 RNG = np.random.default_rng(3)
 LOGP = np.log(RNG.dirichlet(np.ones(5), 6))
@@ -116,3 +116,9 @@ def test_a_signal_that_merges_rewards_is_refused():
         "a learner's signal keeps the shape of its rewards, this one makes (6, 5) of (2, 6, 5). "
         "Merge several rewards into one before the learner."
     )
+
+
+def test_statistics_are_those_of_an_endless_sample():
+    signal, bare = divide_std(ddof=1), divide_std(ddof=0)
+    one, other = (Advantage(reinforce().with_signal(step, "std"), REWARD, START)(PROB, LOGP) for step in (signal, bare))
+    np.testing.assert_allclose(one, other, rtol=1e-12)

@@ -11,7 +11,7 @@ from culpa.dynamics.closed import parts
 from culpa.dynamics.courses import Goal, course, marks, means, most_steps, seen_scores
 from culpa.dynamics.flow import flow
 from culpa.dynamics.stepwise import stepwise
-from culpa.dynamics.walk import walk
+from culpa.dynamics.walk import divergences, walk
 from culpa.errors import InputError
 from culpa.signals import center, clip, whiten
 
@@ -72,6 +72,13 @@ def test_stops_at_the_first_step_of_its_goal(learner, measure, stretches):
             break
     assert done == 12
     np.testing.assert_allclose(one.logp, state(learner, 12), atol=1e-7)
+
+
+def test_a_goal_that_is_met_exactly_is_reached():
+    size = float(divergences(AT, reinforce(), steps=9, eta=0.3)[1][4])
+    assert run(reinforce()).advance(9, Goal(size)) == 4
+    assert Goal(size).reached(START, START) is False
+    assert Goal(0.0).reached(START, START) is True
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda one: one.name)

@@ -1,16 +1,18 @@
 """Effects of errors against corrected runs made one by one; kinds, crossings, forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from tests.dynamics.slow import PUNISHED, TRUE, initial, record, slow_walk
 
 from culpa.dynamics import Horizon, best_of_n, effects, grpo, ppo, reinforce, simulate, tilt
-from culpa.dynamics.effect import ERRORS
+from culpa.dynamics.effect import ERRORS, _Pairs, _spread
 from culpa.dynamics.errors import right_scores
 from culpa.dynamics.walk import Columns, walk
 from culpa.errors import InputError
-from culpa.signals import clip, parse, scheduled, whiten
+from culpa.signals import clip, length_penalty, parse, scheduled, whiten
 
 RNG = np.random.default_rng(1)
 MASS = RNG.dirichlet(np.ones(5), 3)
@@ -218,14 +220,36 @@ def test_the_crossing_of_a_flow_is_a_step_near_that_of_the_walk():
     assert steps["crossing"].item() > 500
 
 
-def test_the_spread_that_a_learner_divides_by_is_that_after_its_signal():
-    """Two scores beyond the clip: the error is as wide as the right score, so it widens nothing."""
+def test_an_error_beyond_the_clip_does_nothing():
     truth = np.array([[1.0, 0.5, 0.0, 0.2]])
     proxy = np.array([[9.0, 0.5, 0.0, 0.2]])
     path = grpo(8).with_signal(clip(1.0), "clip:1")
     table = effects(simulate(record([[0.2, 0.3, 0.3, 0.2]], truth, rm=proxy), learner=path, horizon=fixed(20)))
     assert table["effect"].to_list() == [pytest.approx(0.0, abs=1e-12)]
-    assert table["reason"].to_list() != ["widens the spread: the others move less"]
+
+
+def test_the_spread_that_a_learner_divides_by_is_that_after_its_signal():
+    mass = np.array([[0.2], [0.3], [0.5]])
+    wrong, mended = np.array([[9.0], [0.5], [0.0]]), np.array([[1.0], [0.5], [0.0]])
+    pairs = _Pairs(np.log(mass), np.zeros((3, 3, 1)), wrong, mended, None)
+    clipped = _spread(pairs, grpo(8).with_signal(clip(1.0), "clip:1"))
+    np.testing.assert_allclose(clipped[:, 0], np.sqrt([0.275 - 0.35**2] * 2))
+    bare = _spread(pairs, grpo(8))
+    np.testing.assert_allclose(bare[:, 0], np.sqrt([16.275 - 1.95**2, 0.275 - 0.35**2]))
+
+
+def test_lengths_count_in_the_corrected_runs():
+    length = np.arange(15.0).reshape(3, 5)
+    path = reinforce().with_signal(length_penalty(0.1), "length_penalty:0.1")
+    rollouts = replace(ROLLOUTS, length=length)
+    table = effects(simulate(rollouts, ["rm"], learner=path, horizon=fixed(40)))
+    for row in table.iter_rows(named=True):
+        prompt = int(row["prompt_id"][1:])
+        wrong = PROXY[prompt] - 0.1 * length[prompt]
+        mended = wrong.copy()
+        mended[row["output"]] += TRUTH[prompt, row["output"]] - PROXY[prompt, row["output"]]
+        alone = one_by_one(np.log(MASS[prompt]), wrong, mended, TRUTH[prompt], reinforce(), [40])[0]
+        assert row["effect"] == pytest.approx(alone, abs=1e-12)
 
 
 COUPLED = (

@@ -8,7 +8,7 @@ from culpa.dynamics import Advantage, grpo, ppo, reinforce, rloo
 from culpa.dynamics.sampled import Drawn, draw, uncut
 from culpa.dynamics.stepwise import Expected
 from culpa.errors import InputError
-from culpa.signals import center, clip, length_penalty, normalise_running, parse
+from culpa.signals import center, clip, kl_penalty, length_penalty, normalise_running, parse
 
 MASS = np.array([0.1, 0.35, 0.3, 0.25])
 START = np.log([0.25, 0.25, 0.4, 0.1])
@@ -88,6 +88,19 @@ def test_a_group_is_cut_by_its_own_advantages():
     assert 0.0 in kept
 
 
+def test_the_divergence_has_the_mean_of_the_others_as_its_baseline():
+    path = rloo(3).with_rounds(2, None).with_kl(0.7)
+    steps = Drawn(Advantage(path, np.zeros((1, 4)), START[None]), np.random.default_rng(2))
+    steps.begin(MASS[None], np.log(MASS)[None])
+    drawn, now = steps._drawn[0], np.exp(LATER)
+    ratio, away = now[drawn] / MASS[drawn], (LATER - START)[drawn]
+    expected = np.zeros(4)
+    for number, place in enumerate(drawn):
+        others = np.delete(ratio * away, number).mean()
+        expected -= 0.7 * ratio[number] * (away[number] - others) * (np.eye(4)[place] - now) / 3
+    np.testing.assert_allclose(steps.step(LATER[None])[0], expected, atol=1e-14)
+
+
 def test_a_critic_is_quieter_than_no_baseline():
     alone, judged = (moves(path, REWARD + 5.0, 5).std(axis=0).max() for path in (reinforce(), ppo()))
     assert judged < alone / 4
@@ -145,6 +158,11 @@ def test_a_signal_knows_the_lengths_of_what_was_drawn():
     np.testing.assert_allclose(steps._gap[0], REWARD[drawn] - 0.1 * length[0, drawn])
 
 
+def test_a_signal_knows_both_policies():
+    drawn, gap = one_group(reinforce().with_signal(kl_penalty(0.5), "kl"), REWARD)
+    np.testing.assert_allclose(gap, (REWARD - 0.5 * (np.log(MASS) - START))[drawn], atol=1e-14)
+
+
 def test_a_memory_is_kept_from_round_to_round():
     path = rloo(3).with_signal(normalise_running(keep_mean=True), "running")
     steps = Drawn(Advantage(path, REWARD[None], START[None]), np.random.default_rng(0))
@@ -162,6 +180,14 @@ def test_drawn_as_often_as_likely_and_never_what_is_not_there():
     drawn = draw(np.tile(prob, (2_000, 1)), 5, np.random.default_rng(1))
     assert set(np.unique(drawn)) == {1, 3}
     assert (drawn == 1).mean() == pytest.approx(0.2, abs=4 * np.sqrt(0.16 / 10_000))
+
+
+def test_the_lowest_draw_is_the_first_output_that_is_there():
+    class Lowest:
+        def random(self, shape):
+            return np.zeros(shape)
+
+    assert draw(np.array([[0.0, 0.0, 0.5, 0.5]]), 2, Lowest()).tolist() == [[2, 2]]
 
 
 def test_cut_where_the_ratio_has_gone_with_the_advantage():

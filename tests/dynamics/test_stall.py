@@ -173,6 +173,16 @@ def test_a_million_steps_of_a_flow():
     assert stalls(run, steps=1_000).row(0, named=True)["escape"] == pytest.approx(law, rel=1e-6)
 
 
+def test_the_lowest_point_of_a_flow_is_near_that_of_the_walk():
+    steps, flow = (
+        stalls(simulate(WHOLE, ["true"], learner=path, horizon=Horizon(None, 1), eta=0.02), steps=5_000)
+        for path in (reinforce(), reinforce().as_flow())
+    )
+    np.testing.assert_allclose(flow["lowest"], steps["lowest"], rtol=5e-3)
+    np.testing.assert_allclose(flow["lowest_at"], steps["lowest_at"], rtol=0.1)
+    assert steps["lowest_at"].min() > 100
+
+
 def test_no_law_for_a_signal():
     path = reinforce().with_signal(clip(1.0), "clip:1")
     with pytest.raises(InputError) as caught:
