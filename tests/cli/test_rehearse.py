@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 import culpa
 from culpa.cli.app import app
-from culpa.cli.rehearse import learners_of, notes_of, parse_horizon
+from culpa.cli.rehearse import learners_of, notes_of
 from culpa.dynamics import effects, learner, simulate
+from culpa.dynamics.horizon import parse_horizon
 from culpa.errors import InputError
 from culpa.rollouts.merge import merged
 
@@ -191,6 +192,25 @@ def test_the_horizon_may_be_the_gain_of_the_proxy():
     assert all(row["reached"] for row in document["outcomes"])
 
 
+def test_a_gain_that_is_never_reached_is_cut():
+    document = json.loads(printed("--horizon", "gain=9", "--max-steps", "5", "--format", "json"))
+    assert [(row["step"], row["reached"]) for row in document["outcomes"]] == [(5, False)] * 2
+
+
+def test_twice_the_step_size_takes_half_as_many():
+    slow, fast = (json.loads(printed("--eta", eta, "--format", "json")) for eta in ("0.05", "0.1"))
+    assert slow["eta"] == 0.05
+    assert rows(slow, "step")["fair", "bare"][0] == pytest.approx(2 * rows(fast, "step")["fair", "bare"][0], abs=1)
+
+
+def test_a_signal_sees_the_lengths():
+    tokens = pl.Series("tokens", np.arange(40) % 7)
+    pl.read_parquet("rollouts.parquet").with_columns(tokens).write_parquet("rollouts.parquet")
+    ask = ("--signal", "length_penalty:0.1", "--horizon", "steps=20", "--format", "json")
+    found = rows(json.loads(printed("--length", "tokens", *ask)), "true_reward")
+    assert found["fair", "length_penalty:0.1"] != found["fair", "bare"]
+
+
 def test_the_curves_are_drawn_into_a_file(folder):
     result = CliRunner().invoke(app, [*RUN, "--plot", "curves.json"])
     assert result.exit_code == 0, result.output
@@ -223,6 +243,13 @@ def test_what_cannot_be_done_is_one_line_and_leaves_no_file(culpa, folder, more,
     assert message in ran.err
     assert ran.err.count("\n") == 1
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("target", ["curves.pdf", "nowhere/curves.svg"])
+def test_a_target_that_cannot_be_written_is_refused_before_anything_is_read(culpa, target):
+    ran = culpa("rehearse", "no-such-file.parquet", "--plot", target)
+    assert ran.code == 2
+    assert "no-such-file" not in ran.err
 
 
 def test_a_long_chain_or_mix_is_cut_in_its_message(culpa):

@@ -14,9 +14,9 @@ import typer
 from culpa.cli import source as s
 from culpa.cli.screen import check_target, printing, say, show
 from culpa.cli.settings import Config, keep
-from culpa.dynamics import Horizon, learner, simulate
+from culpa.dynamics import learner, simulate
+from culpa.dynamics.horizon import parse_horizon
 from culpa.dynamics.learner import Learner
-from culpa.errors import InputError, shorten
 from culpa.report.markdown import sections_markdown
 from culpa.report.plot import check_plot, write_plot
 from culpa.report.rehearsal import distinct_share, rehearsal_dict, rehearsal_sections
@@ -75,11 +75,9 @@ def command(
             show_default=False,
         ),
     ] = None,
-    learner_name: Annotated[
-        str, typer.Option("--learner", help="reinforce, rloo:K, grpo:K, ppo:EPOCHS, best_of_n:N or tilt:BETA.")
-    ] = "reinforce",
-    kl: Annotated[float, typer.Option(min=0.0, help="Weight of KL to the initial policy in the objective.")] = 0.0,
-    horizon: Annotated[str, typer.Option(help="kl=VALUE, gain=SDS of the proxy or steps=NUMBER.")] = "kl=0.4",
+    learner_name: s.Learner = "reinforce",
+    kl: s.KlWeight = 0.0,
+    horizon: s.Horizon = "kl=0.4",
     max_steps: Annotated[int, typer.Option(min=1, help="The most steps that are walked.")] = 10_000,
     eta: Annotated[float, typer.Option(help="Step size of the logits.")] = 0.1,
     right: Annotated[
@@ -159,27 +157,6 @@ def learners_of(name: str, kl: float, signals: Sequence[str]) -> dict[str, Learn
 def can_draw() -> bool:
     """Whether the screen has the signs that curves are drawn with."""
     return "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
-
-
-def parse_horizon(text: str, most: int) -> Horizon:
-    """A horizon by its name.
-
-    >>> parse_horizon("kl=0.4", 1000), parse_horizon("steps=50", 1000)
-    (Horizon(kl=0.4, steps=1000), Horizon(kl=None, steps=50))
-    """
-    kind, _, value = text.replace(" ", "").partition("=")
-    try:
-        if kind == "kl":
-            return Horizon(float(value), most)
-        if kind == "gain":
-            return Horizon(None, most, float(value))
-        if kind == "steps":
-            return Horizon(None, int(value))
-    except ValueError as error:
-        problem = f"the horizon is {shorten(text)!r}."
-        remedy = "Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."
-        raise InputError(problem, remedy=remedy) from error
-    raise InputError(f"the horizon is {shorten(text)!r}.", remedy="Use kl=VALUE, gain=VALUE or steps=NUMBER.")
 
 
 def notes_of(rollouts: Rollouts, used: int) -> list[str]:
