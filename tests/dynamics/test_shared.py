@@ -8,7 +8,7 @@ import pytest
 from tests.dynamics.shared_world import case_of, centred, one_hot, slow_kl, slow_mean, slow_shared, world
 from tests.dynamics.slow import group_step, numeric_gradient, softmax
 
-from culpa.dynamics import Columns, Horizon, grpo, reinforce, rloo, tilt
+from culpa.dynamics import Columns, Horizon, grpo, ppo, reinforce, rloo, tilt
 from culpa.dynamics import shared as module
 from culpa.dynamics.closed import policy
 from culpa.dynamics.shared import MOVE, Rehearsal, divergence, rehearse, replay
@@ -274,6 +274,57 @@ def test_a_run_that_its_learner_holds_back_ends_near_the_tilted_policy():
         best = np.exp(policy(case.start, reward, tilt(weight)))
         np.testing.assert_allclose(np.exp(run.final[number]), best, atol=2 * MOVE)
         assert np.abs(best - np.exp(case.start)).max() > 4 * MOVE
+
+
+@pytest.mark.parametrize("learner", [ppo(3), grpo(8).in_the_limit().with_rounds(3, 0.1)], ids=lambda one: one.name)
+def test_steps_of_a_round_are_the_gradient_of_the_clipped_ratio(learner):
+    """Of sum_y pi_old min(r A, clip(r) A), by finite differences in the weights."""
+    case, features = world(padded=False)
+    reward, w, cut = case.rewards[1].T, np.zeros(4), 0
+    states = replay(case, reward[None], features, learner, np.full((1, 9), 0.4))
+    for step, state in enumerate(states):
+        probs = [softmax(start + phi @ w) for start, phi in zip(case.start.T, features, strict=True)]
+        np.testing.assert_allclose(np.exp(state[0]), probs, atol=1e-7)
+        if step % 3 == 0:
+            old = np.array(probs)
+            gap = reward - (old * reward).sum(axis=1, keepdims=True)
+            if learner.normalise:
+                gap /= np.sqrt((old * gap**2).sum(axis=1, keepdims=True))
+
+        def clipped(w, old=old, gap=gap):
+            logits = case.start.T + features @ w
+            ratio = np.exp(log_softmax(logits.T).T) / old
+            least = np.minimum(ratio * gap, np.clip(ratio, 1 - learner.clip, 1 + learner.clip) * gap)
+            return (old * least).sum(axis=1).mean()
+
+        w = w + 0.4 * numeric_gradient(clipped, w)
+        cut += (np.abs(np.array(probs) / old - 1) > learner.clip).sum()
+    assert cut > 5
+
+
+def test_the_steps_of_a_round_are_of_one_size():
+    case, features = world(3)
+    run = rehearse(case, features, ppo(4))
+    for paces, steps in zip(run.paces, run.horizon, strict=True):
+        whole = paces[: (steps - 1) // 4 * 4].reshape(-1, 4)
+        assert len(whole) > 1
+        np.testing.assert_array_equal(whole, np.broadcast_to(whole[:, :1], whole.shape))
+        assert len(set(whole[:, 0])) == len(whole)
+
+
+def test_a_round_of_which_all_is_cut_is_not_the_end_of_a_run():
+    weight = np.array([[0.5, 0.5]])
+    case = case_of(weight, np.array([[1.0, 0.0]]), rm=np.array([[1.0, 0.0]]))
+    run = rehearse(case, np.array([[[1.0], [-1.0]]]), ppo(8))
+    assert run.reached.all()
+    assert run.outcome[0] == pytest.approx(rehearse(case, np.array([[[1.0], [-1.0]]]), reinforce()).outcome[0])
+
+
+def test_a_round_of_which_nothing_is_cut_is_so_many_steps():
+    case, features = world()
+    same(rehearse(case, features, ppo(1)), rehearse(case, features, reinforce()))
+    wide, plain = (rehearse(case, features, learner) for learner in (ppo(2, clip=9.0), reinforce()))
+    np.testing.assert_allclose(wide.outcome, plain.outcome, atol=2e-2)
 
 
 def test_steps_that_run_out_say_so(monkeypatch):

@@ -4,7 +4,8 @@
 
 Phi holds the features of every output of every prompt, A is the learner's own advantage. Many rewards are walked at
 once: a step is two products with Phi. Step sizes are such that logits move by the same root mean square at each step,
-whatever the scale of a reward: the path is the same, only its clock differs, and it is read off at a divergence.
+whatever the scale of a reward: the path is the same, only its clock differs, and it is read off at a divergence. In
+rounds of several steps that is the size of all steps of a round, so that those that a clip cuts are small.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ Mask = npt.NDArray[np.bool_]
 Features = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 KL = 0.4  # mean over prompts at which a rehearsal is read off
-MOVE = 0.05  # root mean square by which logits move in a step
+MOVE = 0.05  # root mean square by which logits move in a step, the first of a round
 MOST_STEPS = 400
 _AT_ONCE = 2_000_000  # cells of rewards x prompts x samples walked together
 _HALVINGS = 24  # of the last step, so that it ends on the divergence
@@ -192,14 +193,16 @@ def _run(walk: _Walk, kl: float) -> _Run:
     count = len(walk.rewards)
     rows = [[row] for row in walk.seen(0, np.zeros(count))]
     live, reached = np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
-    paces = []
+    paces: list[Array] = []
     for step in range(1, MOST_STEPS + 1):
         way = walk.direction()
-        length = walk.size(way)
-        live &= length > 0
+        if len(paces) % walk.learner.epochs == 0:
+            length = walk.size(way)
+            live &= length > 0
+            whole = np.divide(MOVE, length, out=np.zeros(count), where=live)
         if not live.any():
             break
-        pace = np.divide(MOVE, length, out=np.zeros(count), where=live)
+        pace = np.where(live, whole, 0.0)
         change = way * pace[:, None, None]
         over = live & (divergence(moved(walk.logp, change, walk.present), walk.start) >= kl)
         share = np.ones(count)
