@@ -1,13 +1,26 @@
-"""Small records for the tests of the audit: made, cut into chunks, cut into explicit pairs."""
+"""Small records for the tests of the audit: made, cut into chunks, cut into explicit pairs; and the bundled one."""
 
+from functools import cache
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
+import culpa
 from culpa.rollouts import Rollouts
 
 NAN = np.nan
+DEMO = Path(culpa.__file__).parent / "cli" / "demo.parquet"
+
+
+@cache
+def demo():
+    """The bundled rollouts and their verdict, as `culpa demo` has it; for all tests once."""
+    rollouts = culpa.read(DEMO)
+    with threadpool_limits(1):
+        return rollouts, culpa.audit(rollouts)
 
 
 def record(proxies, truth=None, weight=None, present=None, **fields):
@@ -62,6 +75,7 @@ def cut(whole, *places):
                 truth=part(whole.truth),
                 logprob=part(whole.logprob),
                 length=part(whole.length),
+                features=part(whole.features),
                 table=table,
             )
         )

@@ -4,7 +4,9 @@ import sys
 from dataclasses import dataclass
 
 import pytest
+from tests.audit import world
 
+from culpa.cli import demo
 from culpa.cli.app import main
 
 
@@ -29,3 +31,16 @@ def culpa(capsys, monkeypatch, tmp_path):
         return Ran(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def audited_demo(monkeypatch):
+    """`culpa demo` without its second or two: the verdict on its rollouts that other tests have as well."""
+    rollouts, verdict = world.demo()
+
+    def known(given):
+        assert given.size == rollouts.size
+        assert list(given.proxies) == list(rollouts.proxies)
+        return verdict
+
+    monkeypatch.setattr(demo, "audit", known)

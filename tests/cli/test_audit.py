@@ -39,14 +39,17 @@ def test_table_and_markdown_say_the_numbers_of_json(culpa, rollouts):
     found = verdict(culpa, *asked[1:])
     table = case.table_rows(culpa(*asked).out)
     marked = {row[0]: row[1:] for row in case.markdown_tables(culpa(*asked, "--format", "md").out)[0]}
-    values = numbers(found)
+    values, forecast = numbers(found), {row["proxy"]: row for row in found["forecast"]["proxies"]}
     assert len(found["ranking"]) == 3
+    assert any(row["tied_with"] for row in found["ranking"])
     for row in found["ranking"]:
         name = row["proxy"]
         expected = [f"{row['score']:.3f}", f"{row['low']:.3f}–{row['high']:.3f}"]
-        assert table[name][:2] == expected  # no proxy is tied: the column 'set' is empty
+        cells = table[name] if row["tied_with"] == [] else table[name][1:]  # of those not tied 'set' is empty
+        assert cells[:2] == expected
         assert marked[name.replace("_", r"\_")][1:3] == expected
-        assert table[name][3] == f"{values[name, 'acc']:.3f}"
+        assert cells[2] == f"{forecast[name]['cosine']:.3f}"
+        assert cells[3:5] == [f"{values[name, 'hacc']:.3f}", f"{values[name, 'acc']:.3f}"]
 
 
 def test_same_seed_same_bytes_and_another_seed_other_intervals(culpa, rollouts):
@@ -69,6 +72,38 @@ def test_only_the_metrics_asked_for(culpa, rollouts):
     found = verdict(culpa, rollouts, "--truth", "gold", "--metric", "acc", "--metric", "dead")
     assert {row["metric"] for row in found["metrics"]} == {"acc", "dead"}
     assert found["ranking"][0]["measure"] == "acc"
+
+
+def test_the_algorithm_its_divergence_and_the_horizon_are_as_asked(culpa, rollouts):
+    asked = ("--learner", "grpo:4", "--kl", "0.1", "--horizon", "kl=0.1", "--features", "text")
+    found, usual = (verdict(culpa, rollouts, "--truth", "gold", *more) for more in (asked, ()))
+    said = found["forecast"]
+    assert (said["learner"], said["horizon"]) == ("grpo:4", "kl=0.1")
+    assert (found["args"]["learner"], found["args"]["kl"]) == ("grpo:4", 0.1)
+    assert found["args"]["features"] == "text"
+    ends = {row["proxy"]: row["kl"] for row in said["curves"]}  # the last row of each
+    assert list(ends.values()) == pytest.approx([0.1] * 3, abs=1e-6)
+    assert usual["forecast"]["horizon"] == "kl=0.4"
+    assert [row["learner"] for row in found["learners"]][::3] == ["grpo:4", "reinforce", "grpo:8", "best_of_n:16"]
+    free = verdict(culpa, rollouts, "--truth", "gold", *asked[:2], *asked[4:])["forecast"]
+    assert free["proxies"][0]["outcome"] != said["proxies"][0]["outcome"]  # the divergence costs something
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--learner sft", "no learner is called 'sft'. Known: reinforce, rloo:K, "),
+        ("--learner tilt --kl 0.1", "tilt:1 takes no KL weight, got 0.1."),
+        ("--horizon soon", "the horizon is 'soon'. Use kl=VALUE, gain=VALUE or steps=NUMBER."),
+        ("--horizon steps=9", "the horizon steps=9 does not fit policies that share features. Use kl=VALUE:"),
+        ("--horizon gain=0.5", "the horizon gain=0.5 does not fit policies that share features. Use kl=VALUE:"),
+        ("--features policy", "the rollouts have no features of the policy's."),
+    ],
+)
+def test_an_algorithm_or_a_horizon_that_is_none(culpa, rollouts, flags, said):
+    ran = culpa("audit", rollouts, "--truth", "gold", *flags.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
 
 
 @pytest.mark.parametrize("budget", [0, 3])
@@ -104,12 +139,21 @@ def test_a_lighter_finding_than_asked_for_is_fine(culpa, level, code):
 
 def test_headline_for_a_complete_truth(culpa, rollouts):
     ran = culpa("audit", rollouts, "--truth", "gold")
+    found = verdict(culpa, rollouts, "--truth", "gold")
+    change = f"{found['forecast']['start']:.3f} to {found['ranking'][0]['score']:.3f}"
+    answer = f"Best of 3 to train on with reinforce: rm_good, the truth goes from {change}, not told apart from rm_mid."
+    assert ran.out.startswith(f"40 prompts, 160 outputs. {answer}\n")
+
+
+def test_headline_without_anything_to_rehearse_on(culpa, rollouts):
+    ran = culpa("audit", rollouts, "--truth", "gold", "--stream")
     assert ran.out.startswith("40 prompts, 160 outputs. Best of 3 by HAcc: rm_good (0.917).\n")
+    assert "no rehearsal: the outputs are samples without a text or features" in ran.out
 
 
 def test_a_partial_truth_is_counted_and_the_rest_listed(culpa):
     ran = culpa("audit", case.saved(case.partly(case.frame()), "part.parquet"), "--truth", "gold")
-    assert ran.out.startswith("40 prompts, 160 outputs (106 with a truth). Best of 3 by HAcc: rm_good")
+    assert ran.out.startswith("40 prompts, 160 outputs (106 with a truth). Best of 3 to train on with reinforce: rm_")
     assert "\nLabel first\n" in ran.out
     assert "--budget N lists more" in ran.out
 
@@ -142,7 +186,7 @@ def test_streamed_labels_have_no_column_of_texts(culpa):
 
 def test_metrics_that_rank_nobody_are_not_taken_for_a_missing_truth(culpa, rollouts):
     ran = culpa("audit", rollouts, "--truth", "gold", "--metric", "dead")
-    assert "not ranked: no metric that ranks them was asked for (hacc, acc)." in ran.out
+    assert "not ranked: no metric that ranks them was asked for (rehearsal, hacc, acc)." in ran.out
 
 
 def test_a_truth_that_orders_nothing_is_not_taken_for_a_missing_one(culpa):

@@ -1,23 +1,54 @@
-"""`culpa demo`: the whole job, offline, in seconds, and nothing written that was not asked for."""
+"""`culpa demo`: the whole job, offline, and nothing written that was not asked for."""
 
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 from tests.cli import case
 
 from culpa.cli.demo import EXAMPLE
 
+pytestmark = pytest.mark.usefixtures("audited_demo")
 
-def test_it_answers_in_seconds_and_writes_nothing(tmp_path):
-    start = time.monotonic()
-    line = [sys.executable, *case.COMMAND, "demo"]
-    ran = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", cwd=tmp_path, check=False)
-    assert time.monotonic() - start < 5
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "300 prompts, 3,533 outputs. Best of 14 by HAcc: per_prompt_scale" in ran.stdout
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """Really run, in a process and a folder of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    line = [sys.executable, *case.COMMAND, "demo", "--output", "deep/report"]
+    return folder, subprocess.run(line, capture_output=True, text=True, encoding="utf-8", cwd=folder, check=False)
+
+
+def test_it_answers(ran):
+    ran = ran[1]
+    assert ran.returncode == 0
+    answer = (
+        "300 prompts, 3,533 outputs. Best of 14 to train on with reinforce: close_copy, the truth goes from 0.585 to"
+    )
+    assert answer in ran.stdout
+    for title in ("Ranking", "Look at", "Errors", "Errors that hurt most", "Under other algorithms"):
+        assert f"\n{title}\n" in ran.stdout
+
+
+def test_a_folder_with_two_files_where_asked(ran):
+    place, ran = ran
+    folder = place / "deep" / "report"
+    assert {path.name for path in folder.iterdir()} == {"verdict.json", "verdict.md"}
+    assert ran.stderr == "culpa: written: deep/report/verdict.json, deep/report/verdict.md\n"
+    assert json.loads((folder / "verdict.json").read_text())["ranking"][0]["proxy"] == "close_copy"
+    assert (folder / "verdict.md").read_text().startswith("# culpa audit\n")
+    assert [path.name for path in place.iterdir()] == ["deep"]
+
+
+def test_twice_the_same_bytes(culpa, ran):
+    """In a process of its own and in this one."""
+    assert culpa("demo", "--format", "json").out == (ran[0] / "deep" / "report" / "verdict.json").read_text()
+
+
+def test_nothing_is_written_unasked(culpa, tmp_path):
+    ran = culpa("demo")
+    assert (ran.code, ran.err) == (0, "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -25,32 +56,20 @@ def test_planted_defects_are_found(culpa):
     ran = culpa("demo")
     assert ran.code == 0
     for finding in (
+        "longest_wins: training on it lowers the truth",
         "longest_wins: follows length",
         "markdown_lover: follows the amount of markdown",
         "judge_with_timeouts: no verdict on 175 of",
         "verifier_strict: 68% of prompts get one score for all outputs",
+        "verifier_strict: its policy gradient agrees with the truth's no more than with a shuffled truth's",
     ):
         assert finding in ran.out
-
-
-def test_a_folder_with_two_files_where_asked(culpa, tmp_path):
-    ran = culpa("demo", "--output", "deep/report")
-    folder = tmp_path / "deep" / "report"
-    assert {path.name for path in folder.iterdir()} == {"verdict.json", "verdict.md"}
-    assert ran.err == "culpa: written: deep/report/verdict.json, deep/report/verdict.md\n"
-    assert json.loads((folder / "verdict.json").read_text())["ranking"][0]["proxy"] == "per_prompt_scale"
-    assert (folder / "verdict.md").read_text().startswith("# culpa audit\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
 
 
 def test_json_alone_is_nothing_but_json(culpa):
     ran = culpa("demo", "--format", "json")
     assert json.loads(ran.out)["schema"] == "culpa.audit/1"
     assert ran.err == ""
-
-
-def test_twice_the_same_bytes(culpa):
-    assert culpa("demo", "--format", "json").out == culpa("demo", "--format", "json").out
 
 
 @pytest.mark.parametrize(

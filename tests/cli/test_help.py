@@ -14,7 +14,7 @@ VERBS = [command.name for command in app.registered_commands]
 
 
 def test_the_verbs():
-    assert VERBS == ["demo", "audit", "rehearse", "convert"]
+    assert VERBS == ["demo", "audit", "rehearse", "check", "convert"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -29,6 +29,7 @@ def test_help_shows_the_example_and_every_flag_with_words(culpa, verb, flag):
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
+@pytest.mark.usefixtures("audited_demo")
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_example_runs(culpa, verb):
     Path("runs/completions").mkdir(parents=True)

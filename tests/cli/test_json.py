@@ -15,7 +15,7 @@ def documented() -> dict[str, set[str]]:
     """Keys by section; the top level is ""."""
     keys: dict[str, set[str]] = defaultdict(set)
     section = ""
-    for line in PAGE.read_text().splitlines():
+    for line in PAGE.read_text().split("\n# ")[0].splitlines():  # the part on the audit
         if line.startswith("## "):
             section = line.removeprefix("## ")
         found = re.match(r"\| `(\w+)` \| \S.* \|$", line)
@@ -33,6 +33,10 @@ def keys_of(found: dict) -> dict[str, set[str]]:
         elif isinstance(part, list) and part and isinstance(part[0], dict):
             assert all(set(row) == set(part[0]) for row in part)
             keys[name] = set(part[0])
+    for name in ("proxies", "curves"):
+        rows = (found.get("forecast") or {}).get(name) or [{}]
+        assert all(set(row) == set(rows[0]) for row in rows)
+        keys[f"forecast.{name}"] = set(rows[0])
     return keys
 
 
@@ -50,8 +54,14 @@ def test_every_key_is_documented_and_no_other(found):
     assert keys == page
 
 
+def test_without_a_truth_there_is_no_forecast_but_its_keys(culpa):
+    table = case.saved(case.frame().drop("gold"), "none.parquet")
+    found = json.loads(culpa("audit", table, "--format", "json").out)
+    assert (found["forecast"], found["errors"], found["learners"]) == (None, [], [])
+
+
 def test_every_flag_is_in_args_as_the_page_says(found):
-    defaults = {"format", "budget", "replicates", "level", "seed", "fail_on"}
+    defaults = {"format", "budget", "replicates", "level", "seed", "fail_on", "learner", "kl", "horizon", "features"}
     assert set(found["args"]) == defaults | {"files", "truth", "proxy", "metrics"}
 
 

@@ -29,19 +29,21 @@ def test_a_reader_that_leaves_changes_no_exit_code(tmp_path, format, fail_on, co
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
 @pytest.mark.parametrize("format", ["table", "md"])
-def test_a_full_disk_is_said(format):
+def test_a_full_disk_is_said(tmp_path, format):
+    table = case.saved(case.frame(prompts=4), tmp_path / "a.parquet")
     with open("/dev/full", "w") as full:
-        ran = command("demo", "--format", format, stdout=full)
+        ran = command("audit", str(table), "--truth", "gold", "--format", format, stdout=full)
     said = "the output cannot be printed (No space left on device). Write it to a file with --output."
     assert (ran.returncode, ran.stderr) == (2, f"culpa: {said}\n")
 
 
 def test_poor_encodings_get_escapes_and_json_stays_json(tmp_path):
     poor = os.environ | {"PYTHONIOENCODING": "ascii"}
-    shown = command("demo", stdout=subprocess.PIPE, env=poor)
+    table = case.saved(case.frame().rename({"rm_good": "rm_größe"}), tmp_path / "a.parquet")
+    shown = command("audit", str(table), "--truth", "gold", stdout=subprocess.PIPE, env=poor)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert r"Acc, tie \xbd" in shown.stdout
-    table = case.saved(case.frame().rename({"rm_good": "rm_größe"}), tmp_path / "a.parquet")
+    assert r" \u2192 " in shown.stdout
     ran = command("audit", str(table), "--truth", "gold", "--format", "json", stdout=subprocess.PIPE, env=poor)
     assert json.loads(ran.stdout)["ranking"][0]["proxy"] == "rm_größe"
 

@@ -42,6 +42,12 @@ def test_one_value_stands_for_a_list_of_one(culpa, rollouts, text):
     assert json.loads(ran.out)["args"]["metric"] == ["acc"]
 
 
+def test_the_algorithm_is_a_setting_by_the_name_of_its_flag(culpa, rollouts):
+    file = settings("truth: gold\nlearner: grpo:4\nhorizon: kl=0.2\nformat: json\n")
+    found = json.loads(culpa("audit", rollouts, "--config", file).out)
+    assert (found["forecast"]["learner"], found["forecast"]["horizon"]) == ("grpo:4", "kl=0.2")
+
+
 def test_null_is_not_given(culpa, rollouts):
     ran = culpa("audit", rollouts, "--format", "json", "--config", settings("seed: null\nproxy:\n"))
     assert json.loads(ran.out)["seed"] == 0

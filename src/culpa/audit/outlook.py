@@ -9,7 +9,7 @@ Intervals come from the bootstrap over prompts of what each prompt adds: its own
 training adds to the truth of all (a derivative, so no run is repeated).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -204,7 +204,11 @@ def _evaluations(
     start = np.broadcast_to((np.exp(case.start) * case.truth).sum(axis=0), look.outcome.shape)
     table = np.stack([look.outcome + look.training, start, np.ones_like(start)])
     sums = Sums(("outcome", "start", "rehearsed"), table, case.proxies, len(case.prompts), keys_of(case.prompt_id))
-    after, gain = (evaluate(sums, (measure,), rng, replicates) for measure in (BY_NAME["rehearsal"], GAIN))
+    both = evaluate(sums, (BY_NAME["rehearsal"], GAIN), rng, replicates)
+    after, gain = (
+        replace(both, measures=(one,), values=both.values[[place]], replicates=both.replicates[:, [place]])
+        for place, one in enumerate(both.measures)
+    )
     return after, gain
 
 
