@@ -6,7 +6,7 @@ import numpy as np
 
 from culpa.errors import shorten
 from culpa.probing.finding import Finding, Level
-from culpa.probing.seen import Seen
+from culpa.probing.seen import LEAST, Seen
 
 _SAID: dict[str, tuple[Level, str, str]] = {
     "raised": ("error", "exception", "an exception instead of a score: {text}"),
@@ -42,11 +42,11 @@ def discrimination(seen: Seen) -> Iterator[Finding]:
         yield Finding("error", "constant", "scores", text)
         return
     right, wrong = seen.mean(True), seen.mean(False)
-    if right < wrong:
+    if seen.gap < -LEAST:
         text = f"right responses score {right:.3g} in the mean, wrong ones {wrong:.3g}: is the sign turned?"
         yield Finding("error", "sign", "scores", text)
-    elif right == wrong:
-        text = f"right and wrong responses score the same in the mean, {right:.3g}: it does not look at the answer"
+    elif abs(seen.gap) <= LEAST:
+        text = f"right responses score {right:.3g} in the mean, wrong ones {wrong:.3g}: it hardly looks at the answer"
         yield Finding("warning", "no-separation", "scores", text)
 
 

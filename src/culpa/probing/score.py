@@ -36,7 +36,7 @@ def read(style: Style, outcome: Outcome, count: int) -> list[Score]:
         return [Score(math.nan, outcome.fault.kind, outcome.fault.text)] * count
     value = outcome.value
     member = "rewards" if style.name == "openrlhf" else "score"
-    if isinstance(value, dict) and style.name in ("openrlhf", "verl", "plain"):
+    if isinstance(value, dict) and "__odd__" not in value and style.name in ("openrlhf", "verl", "plain"):
         if member not in value:
             keys = ", ".join(map(str, value))[:80]
             return [Score(math.nan, "type", f"a dictionary without {member!r} (it has: {keys})")] * count

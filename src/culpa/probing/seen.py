@@ -10,6 +10,8 @@ from culpa.probing.bench import Bench
 from culpa.probing.case import Case
 from culpa.probing.score import Score, shown
 
+LEAST = 0.25  # standard deviations between right and wrong; less is no difference
+
 
 @dataclass
 class Seen:
@@ -41,9 +43,16 @@ class Seen:
         return float(np.mean(values)) if values else float("nan")
 
     @property
+    def gap(self) -> float:
+        """How much higher right responses score than wrong ones, in standard deviations of all scores; NaN: unknown."""
+        values = np.array([one.value for one in self.scores if one.known])
+        spread = float(values.std()) if len(values) and values.max() > values.min() else 1.0
+        return (self.mean(True) - self.mean(False)) / spread
+
+    @property
     def separates(self) -> bool:
-        """Whether right responses score higher than wrong ones, in the mean."""
-        return self.mean(True) > self.mean(False)
+        """Whether right responses score higher than wrong ones by more than `LEAST` standard deviations."""
+        return self.gap > LEAST
 
     @property
     def bar(self) -> float:
