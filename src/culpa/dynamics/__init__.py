@@ -1,6 +1,7 @@
 """Exact policy gradient on finite outputs: what a reward does to a policy."""
 
 from culpa.dynamics.advantage import Advantage
+from culpa.dynamics.closed import advantages
 from culpa.dynamics.effect import effects
 from culpa.dynamics.influence import adjoint, first_order, second_order
 from culpa.dynamics.learner import ClosedForm, Learner, Path, best_of_n, grpo, learner, ppo, reinforce, rloo, tilt
@@ -17,6 +18,7 @@ __all__ = [
     "Learner",
     "Path",
     "adjoint",
+    "advantages",
     "best_of_n",
     "effects",
     "escape_steps",
