@@ -78,9 +78,12 @@ def outlook(record: Rollouts, how: Rehearsal) -> Outlook:
     wrong = errors(case, reward, right)
     costs = {}
     for name, there in (("too high", wrong & (reward > right)), ("too low", wrong & (reward < right))):
-        mended = np.where(there, right, reward)
-        other = run(case._replace(rewards=mended[None]), how.learner, _until(forecast), _ETA)
-        costs[name] = Cost(float(other.outcome[0] - forecast.outcome[0]), 0.0, int(forecast.horizon[0]))
+        lost = 0.0
+        if there.any():
+            mended = np.where(there, right, reward)
+            other = run(case._replace(rewards=mended[None]), how.learner, _until(forecast), _ETA)
+            lost = float(other.outcome[0] - forecast.outcome[0])
+        costs[name] = Cost(lost, 0.0, int(forecast.horizon[0]))
     table = effects(forecast, scale="same" if inside else "matched")
     return Outlook(forecast, "same" if inside else "matched", table.to_dicts(), costs)
 
