@@ -13,7 +13,9 @@ from culpa.dynamics import grpo, reinforce
 from culpa.dynamics.walk import Columns, walk
 from culpa.report.page import page_of
 
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'` \u05e9\u05dc\u05d5\u05dd \u202e {{7*7}} &amp; "
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'` \u05e9\u05dc\u05d5\u05dd \u202e {{7*7}} &amp; "
+)
 MODES = ("light", "dark")
 
 
@@ -24,7 +26,9 @@ def sample():
 
 @pytest.fixture(scope="module")
 def text(sample):
-    return page_of(worlds.verdict(sample, relabel=case.labels("honest", "noisy"), notes=("The file had no group ids.",)))
+    return page_of(
+        worlds.verdict(sample, relabel=case.labels("honest", "noisy"), notes=("The file had no group ids.",))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +77,9 @@ def test_the_map_can_be_cut_to_one_proxy(visit, text):
     marks = page.locator("#chart-errors .mark-symbol path")
     before = marks.count()
     page.select_option("#map-proxy", "hacked")
-    page.wait_for_function("count => document.querySelectorAll('#chart-errors .mark-symbol path').length < count", arg=before)
+    page.wait_for_function(
+        "count => document.querySelectorAll('#chart-errors .mark-symbol path').length < count", arg=before
+    )
     assert marks.count() > 0
 
 
@@ -85,7 +91,9 @@ def final(page):
 def exact(page, sample, path, reward):
     row = list(sample.prompt_id).index(page.evaluate("culpaPlay.state.prompt.id"))
     start = np.log(sample.weight[row])[:, None]
-    return np.exp(walk(Columns(start, start, reward[:, None]), path, steps=page.evaluate("culpaPlay.steps()"), eta=0.1))[:, 0]
+    return np.exp(
+        walk(Columns(start, start, reward[:, None]), path, steps=page.evaluate("culpaPlay.steps()"), eta=0.1)
+    )[:, 0]
 
 
 def test_the_playground_runs_what_the_simulator_runs(visit, text, sample):
@@ -155,6 +163,7 @@ def test_an_audit_without_a_truth_still_plays(visit):
     page = visit(page_of(worlds.verdict(sample), sample))
     assert "The truth of some outputs is not known" in page.locator("#pg-said").inner_text()
     assert page.locator("#pg-probs path").count() == 5
+    assert not page.locator("#pg-truth").is_visible()
 
 
 def test_a_missing_verdict_takes_the_mean(visit):
@@ -204,7 +213,7 @@ def test_nothing_runs_over_the_edge(visit, text, width, mode):
     SCREENS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENS / f"page-{width}-{mode}.png", full_page=True)
     assert overflow(page) <= 0
-    over = page.evaluate("""() => [...document.querySelectorAll("main svg, main figure, main select, main .controls, h1, .chart")]
+    over = page.evaluate("""() => [...document.querySelectorAll("main :is(svg, figure, select, .controls, .chart), h1")]
       .filter((one) => { const box = one.getBoundingClientRect(); return box.right > innerWidth + 1 || box.left < -1; })
       .map((one) => one.outerHTML.slice(0, 80))""")
     assert over == []
@@ -228,7 +237,8 @@ def test_everybody_can_read_and_reach_it(visit, text, axe, mode):
 
 def test_the_keyboard_reaches_every_control(visit, text):
     page = visit(text)
-    asked = "[...document.querySelectorAll('button, select, input, summary')].filter((e) => e.checkVisibility() && !e.disabled)"
+    controls = "[...document.querySelectorAll('button, select, input, summary')]"
+    asked = f"{controls}.filter((e) => e.checkVisibility() && !e.disabled)"
     wanted = page.evaluate(f"{asked}.length")
     page.evaluate(f"window.reached = new Set(); window.wanted = new Set({asked})")
     for _ in range(wanted * 2 + 40):

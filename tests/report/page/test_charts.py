@@ -1,13 +1,14 @@
 """The figures: what they show and where."""
 
 import json
+from itertools import pairwise
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from culpa.report.page import charts
+from culpa.report.page import charts, names
 
 ROW = {"proxy": "rm", "value": 0.5, "low": 0.4, "high": 0.6, "start": 0.3, "standing": charts.STANDING[0]}
 
@@ -19,23 +20,23 @@ def drawn(spec):
 
 @given(st.lists(st.floats(0, 100), max_size=12), st.floats(0.1, 5))
 def test_names_stand_apart_between_the_ends_and_in_order(places, gap):
-    found = charts.spread_out(places, gap, (0.0, 100.0))
+    found = names.spread_out(places, gap, (0.0, 100.0))
     ordered = sorted(found)
-    assert all(b - a >= gap - 1e-9 for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(b - a >= gap - 1e-9 for a, b in pairwise(ordered))
     assert all(-1e-9 <= place <= 100 + 1e-9 for place in found)
     pairs = sorted(zip(places, found, strict=True))
-    assert all(b[1] >= a[1] for a, b in zip(pairs, pairs[1:], strict=False) if a[0] < b[0])
+    assert all(b[1] >= a[1] for a, b in pairwise(pairs) if a[0] < b[0])
 
 
 def test_names_with_room_stay_where_they_are():
-    assert charts.spread_out([50.0, 10.0, 30.0], 5.0, (0.0, 60.0)) == [50.0, 10.0, 30.0]
+    assert names.spread_out([50.0, 10.0, 30.0], 5.0, (0.0, 60.0)) == [50.0, 10.0, 30.0]
 
 
 def test_names_are_short_and_never_the_same():
-    names = ["x" * 50 + end for end in ("1", "2" * 30, "3" * 30)] + ["rm"]
-    short = charts.short_names([*names, "y" * 40 + "a" + "x" * 20, "y" * 40 + "b" + "x" * 20])
+    long = ["x" * 50 + end for end in ("1", "2" * 30, "3" * 30)] + ["rm"]
+    short = names.short_names([*long, "y" * 40 + "a" + "x" * 20, "y" * 40 + "b" + "x" * 20])
     assert len(set(short.values())) == 6
-    assert max(map(len, short.values())) <= charts.NAME
+    assert max(map(len, short.values())) <= names.NAME
     assert short["rm"] == "rm"
 
 
@@ -64,9 +65,8 @@ def test_colours_are_the_pages_own():
 
 
 def test_only_the_best_have_a_colour_of_their_own():
-    names = [str(i) for i in range(9)]
-    found = charts.colours(names)
-    assert len(set(found.values())) == charts.COLOURED + 1
+    found = names.colours([str(i) for i in range(9)])
+    assert len(set(found.values())) == names.COLOURED + 1
     assert found["7"] == found["8"] == "var(--calm)"
 
 
@@ -94,7 +94,9 @@ def test_lines_that_are_not_asked_for_are_not_drawn():
 
 
 def test_the_first_rank_is_on_top_and_named_there():
-    frame = pl.DataFrame({"learner": ["x", "x", "y", "y"], "proxy": ["a", "b", "a", "b"], "score": 1.0, "rank": [1, 2, 2, 1]})
+    frame = pl.DataFrame(
+        {"learner": ["x", "x", "y", "y"], "proxy": ["a", "b", "a", "b"], "score": 1.0, "rank": [1, 2, 2, 1]}
+    )
     spec = charts.ranks(frame, ["a", "b"])
     y = next(scale for scale in spec["scales"] if scale["name"] == "y")
     assert y["domain"] == [2.5, 0.5]

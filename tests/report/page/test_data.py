@@ -34,6 +34,12 @@ def test_of_many_errors_the_greatest_are_shown_and_an_even_choice_of_the_rest():
     assert shown == sorted(shown)
 
 
+def test_errors_of_unknown_effect_come_last():
+    errors = pl.DataFrame({"effect": [None, 0.0, -1.0, 2.0]})
+    assert data.shown_errors(errors, 4)["effect"].to_list() == [-1.0, 0.0, 2.0, None]
+    assert data.shown_errors(errors, 3)["effect"].to_list() == [-1.0, 0.0, 2.0]
+
+
 def test_prompts_of_the_worst_errors_come_first_then_the_others():
     sample = worlds.record(5)
     errors = wrong(("honest", "q3", 0, 0.0, -2.0), ("honest", "q1", 0, 0.0, -1.0), ("honest", "gone", 0, 0.0, -1.0))
@@ -72,7 +78,9 @@ def test_neighbourhoods_weigh_what_looks_alike():
 
 def test_neighbourhoods_take_half_of_what_is_half_alike():
     features = np.array([[[1.0, 0.0], [0.5, np.sqrt(0.75)], [-1.5, -np.sqrt(0.75)]]], dtype=np.float32)
-    sample = Rollouts(np.array(["a"], dtype=object), np.ones((1, 3), dtype=bool), np.full((1, 3), 1 / 3), features=features)
+    sample = Rollouts(
+        np.array(["a"], dtype=object), np.ones((1, 3), dtype=bool), np.full((1, 3), 1 / 3), features=features
+    )
     assert data.neighbourhoods(sample, wrong(("rm", "a", 0, 0.0, 0.0))) == pytest.approx([0.5], abs=1e-6)
 
 
@@ -133,6 +141,15 @@ def test_the_budget_holds_in_bytes_as_they_are_written(letter):
     assert len(data.safe_json(held.content["prompts"]).encode()) <= 60_000 * 1.02
     assert held.content["prompts"]
     assert "Texts are cut at" in " ".join(held.left_out)
+
+
+def test_wrong_outputs_keep_more_of_their_text_than_others():
+    sample = replace(worlds.record(20), table=pl.DataFrame({"prompt": "p" * 3000, "response": ["x" * 5000] * 100}))
+    held = data.cells(sample, range(20), wrong(("honest", "q0", 3, 1.0, -1.0)), budget=120_000)
+    first = held.content["prompts"][0]
+    assert len(first["prompt"]) == 2000
+    assert [len(text) for text in first["texts"]] == [500, 500, 500, 2000, 500]
+    assert held.left_out == ("Texts are cut at 2,000 characters, those of outputs without an error on the map at 500.",)
 
 
 def test_with_little_room_texts_are_cut_short_before_prompts_are_left_out():

@@ -42,7 +42,11 @@ def test_without_a_forecast_the_measure_is_drawn():
     assert names(found) == ["outcomes"]
     rows = [row for one in found.figures[0].spec["data"] for row in one.get("values", [])]
     standing = {row["proxy"]: row["standing"] for row in rows if "proxy" in row}
-    assert standing == {"good": "best, or tied with the best", "fair": "best, or tied with the best", "poor": "above the start"}
+    assert standing == {
+        "good": "best, or tied with the best",
+        "fair": "best, or tied with the best",
+        "poor": "above the start",
+    }
 
 
 def test_without_a_ranking_there_is_no_figure():

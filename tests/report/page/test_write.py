@@ -51,7 +51,9 @@ def plain():
 @pytest.fixture(scope="module")
 def hostile():
     names = (HOSTILE[:60], "noisy")
-    return page_of(worlds.verdict(worlds.record(names=names, text=HOSTILE), relabel=case.labels(HOSTILE), notes=(HOSTILE,)))
+    return page_of(
+        worlds.verdict(worlds.record(names=names, text=HOSTILE), relabel=case.labels(HOSTILE), notes=(HOSTILE,))
+    )
 
 
 def content(page):
@@ -162,7 +164,7 @@ def test_a_large_record_makes_no_large_page():
     assert len(content(page)["errors"]) == 800
 
 
-def test_the_file_is_written_whole_or_not_at_all(tmp_path, plain):
+def test_the_file_is_written_whole_or_not_at_all(tmp_path):
     made = worlds.verdict(worlds.record(2))
     assert write_page(made, tmp_path / "a.html").read_text(encoding="utf-8") == page_of(made)
     with pytest.raises(InputError, match="folder does not exist"):

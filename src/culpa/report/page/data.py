@@ -17,12 +17,15 @@ from culpa.rollouts.columns import PROMPT, RESPONSE
 from culpa.rollouts.select import select
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Cut = tuple[int, int]
 
 PROMPTS = 300  # with their outputs and texts
 OUTPUTS = 64  # of one prompt
 ERRORS = 800  # on the map
-CUTS = (2000, 1000, 500, 250, 120, 60)  # characters of a text: as many as the budget allows
-BUDGET = 2_400_000  # bytes of numbers and texts in the page
+CUTS = ((2000, 2000), (2000, 1000), (2000, 500), (2000, 250), (1000, 250), (1000, 120), (500, 120), (250, 60), (60, 60))
+# characters of prompts and wrong outputs, and of the other outputs: as many as the budget allows
+BUDGET = 2_600_000  # bytes of numbers and texts in the page
 DIGITS = 9  # significant ones: what is computed from them is right to 1e-6
 
 
@@ -37,8 +40,11 @@ class Cells(NamedTuple):
 def outlook_of(verdict: Verdict) -> Outlook | None:
     """What the audit foresees, with null for what is no number; None without a truth."""
     found = verdict.outlook
+    if found is None:
+        return None
     names = ("prediction", "curves", "errors", "learners")
-    return None if found is None else replace(found, **{name: finite(getattr(found, name)) for name in names})
+    tables: dict[str, Any] = {name: finite(getattr(found, name)) for name in names}
+    return replace(found, **tables)
 
 
 def finite(frame: pl.DataFrame) -> pl.DataFrame:
@@ -58,11 +64,12 @@ def shown_errors(errors: pl.DataFrame, limit: int = ERRORS) -> pl.DataFrame:
     [-3.0, 0.1, 0.2, 1.0]
     """
     if errors.height <= limit:
-        return errors.sort("effect", maintain_order=True)
-    ordered = errors.sort(pl.col("effect").abs(), descending=True, maintain_order=True)
+        return errors.sort("effect", nulls_last=True, maintain_order=True)
+    ordered = errors.sort(pl.col("effect").abs(), descending=True, nulls_last=True, maintain_order=True)
     first = limit * 3 // 4
     rest = np.linspace(first, errors.height - 1, limit - first).round().astype(int)
-    return pl.concat([ordered[:first], ordered[rest.tolist()]]).sort("effect", maintain_order=True)
+    shown: pl.DataFrame = pl.concat([ordered.head(first), ordered[rest.tolist()]])
+    return shown.sort("effect", nulls_last=True, maintain_order=True)
 
 
 def shown_prompts(sample: Rollouts, errors: pl.DataFrame, limit: int = PROMPTS) -> list[int]:
@@ -135,33 +142,60 @@ def cells(sample: Rollouts, rows: Sequence[int], errors: pl.DataFrame, budget: i
     keep = [_kept(sample, row, wrong) for row in rows]
     numbers = [_numbers(sample, row, columns, wrong) for row, columns in zip(rows, keep, strict=True)]
     texts = [_texts(sample, row, columns) for row, columns in zip(rows, keep, strict=True)]
-    held = [_size(one) for one in numbers]
-    for cut in CUTS:
-        fitted = [[_cut(text, cut) for text in one] for one in texts]
-        sizes = np.cumsum(np.array(held) + np.array([_size(one) for one in fitted]))
-        if not len(sizes) or sizes[-1] <= budget:
-            break
-    count = int(np.searchsorted(sizes, budget, side="right")) if len(sizes) else 0
+    wide = [_wide(sample, row, columns, wrong) for row, columns in zip(rows, keep, strict=True)]
+    cut, count = _fitting(np.array([_size(one) for one in numbers], dtype=np.int64), texts, wide, budget)
+    fitted = [_cut_all(one, those, cut) for one, those in zip(texts, wide, strict=True)]
     prompts = [one | {"prompt": text[0], "texts": text[1:]} for one, text in zip(numbers, fitted, strict=True)]
-    longest = max((len(text or "") for one in texts[:count] for text in one), default=0)
+    shorter = fitted[:count] != texts[:count]
     fewer = sum(int(sample.present[row].sum()) > OUTPUTS for row in rows[:count])
     return Cells(
         {"proxies": list(sample.proxies), "prompts": prompts[:count]},
         {str(sample.prompt_id[row]): place for place, row in enumerate(rows[:count])},
-        tuple(_left_out(len(sample.prompt_id), count, cut if longest > cut else None, fewer)),
+        tuple(_left_out(len(sample.prompt_id), count, cut if shorter else None, fewer)),
     )
 
 
-def _left_out(whole: int, count: int, cut: int | None, fewer: int) -> list[str]:
+def _fitting(held: Index, texts: list[list[str | None]], wide: list[list[bool]], budget: int) -> tuple[Cut, int]:
+    """The longest cut with which all prompts fit the budget, or the shortest and how many of them do."""
+    sizes = {cut: _sizes(texts, wide, cut) for cut in {length for pair in CUTS for length in pair}}
+    for cut in CUTS:
+        whole = np.cumsum(held + sizes[cut[0]][0] + sizes[cut[1]][1])
+        if not len(whole) or whole[-1] <= budget:
+            break
+    return cut, int(np.searchsorted(whole, budget, side="right"))
+
+
+def _sizes(texts: list[list[str | None]], wide: list[list[bool]], cut: int) -> Index:
+    """Bytes of the texts of each prompt that matter most, and of its others, cut at a length: (2, p)."""
+    result = np.zeros((2, len(texts)), dtype=np.int64)
+    for place, (one, those) in enumerate(zip(texts, wide, strict=True)):
+        for text, long in zip(one, those, strict=True):
+            result[0 if long else 1, place] += _size(_cut(text, cut)) + 1
+    return result
+
+
+def _cut_all(texts: list[str | None], wide: list[bool], cut: Cut) -> list[str | None]:
+    return [_cut(text, cut[0] if long else cut[1]) for text, long in zip(texts, wide, strict=True)]
+
+
+def _left_out(whole: int, count: int, cut: Cut | None, fewer: int) -> list[str]:
     said = []
     if count < whole:
         text = f"The page holds the outputs and texts of {count:,} of {whole:,} prompts"
         said.append(f"{text}: those with the errors of greatest harm first.")
     if cut is not None:
-        said.append(f"Texts are cut at {cut:,} characters.")
+        others = f", those of outputs without an error on the map at {cut[1]:,}" if cut[1] < cut[0] else ""
+        said.append(f"Texts are cut at {cut[0]:,} characters{others}.")
     if fewer:
         said.append(f"Of {fewer:,} prompts it holds {OUTPUTS} outputs: the wrong ones first, then the likeliest.")
     return said
+
+
+def _wide(sample: Rollouts, row: int, columns: list[int], wrong: dict[Any, pl.DataFrame]) -> list[bool]:
+    """Which texts of a prompt matter most: its own, and those of wrong outputs."""
+    found = wrong.get(sample.prompt_id[row])
+    outputs = set() if found is None else set(found["output"])
+    return [True, *(column in outputs for column in columns)]
 
 
 def _kept(sample: Rollouts, row: int, wrong: dict[Any, pl.DataFrame]) -> list[int]:

@@ -50,7 +50,9 @@ def figures(verdict: Verdict, outlook: Outlook | None) -> Figures:
     shown = data.shown_errors(outlook.errors)
     if shown.height < outlook.errors.height:
         count = outlook.errors.height
-        left_out.append(f"The map shows {shown.height:,} of {count:,} errors: the greatest, and an even choice of the rest.")
+        left_out.append(
+            f"The map shows {shown.height:,} of {count:,} errors: the greatest, and an even choice of the rest."
+        )
     points, figure = _errors(outlook, shown)
     if figure is not None:
         found.append(figure)
@@ -104,8 +106,8 @@ def _curves(outlook: Outlook, names: list[str]) -> list[Figure]:
     if frame.drop_nulls(["kl", "true_reward"]).is_empty():
         return []
     about = (
-        "What the truth does while the policy moves away from today's. A line that turns down is a reward that is being "
-        "exploited: stop before, or take another."
+        "What the truth does while the policy moves away from today's. A line that turns down is a reward that is "
+        "being exploited: stop before, or take another."
     )
     thinned = frame.filter(pl.col("proxy").is_in(names)).filter(pl.int_range(pl.len()).over("proxy") % 4 == 0)
     return [Figure("curves", charts.curves(frame, names), about, words.frame_table(thinned, _CURVES))]
@@ -139,8 +141,8 @@ def _errors(outlook: Outlook, shown: pl.DataFrame) -> tuple[list[dict[str, Any]]
     drawn = [row for row in rows if row["mass"] is not None and row["error"] is not None]
     log = bool(drawn) and min(row["mass"] for row in drawn) > 0 and _wide([row["mass"] for row in drawn])
     about = (
-        "Each mark is a wrong score: to the right where the policy writes such outputs often, above the line where it is "
-        "too high. Large marks change the truth most. A rare error can matter and a frequent one may not."
+        "Each mark is a wrong score: to the right where the policy writes such outputs often, above the line where it "
+        "is too high. Large marks change the truth most. A rare error can matter and a frequent one may not."
     )
     held = [_held(row, point) for row, point in zip(shown.iter_rows(named=True), rows, strict=True)]
     return held, Figure("errors", charts.errors(drawn, across, log=log), about, _error_table(shown))

@@ -119,8 +119,8 @@ const culpaPlay = (() => {
     const lines = runs.filter(([run]) => run && trueReward(run)).map(([run, name]) => (
       { values: trueReward(run), at: run.steps, attributes: { class: name } }));
     const reached = lines.flatMap(({ values }) => values);
+    at("truth").parentElement.hidden = at("keys").hidden = !lines.length;
     if (lines.length) plot("truth", lines.reverse(), Math.min(...reached), Math.max(...reached), result.steps);
-    else at("truth").replaceChildren(make("p", { class: "about" }, "Not drawn: the truth of some outputs is not known."));
     const best = truth ? Math.max(...truth.map((value) => value ?? -Infinity)) : null;
     const probs = state.mass.map((_, i) => ({
       values: result.probs.map((prob) => prob[i]), at: result.steps,
@@ -154,8 +154,9 @@ const culpaPlay = (() => {
     slider.addEventListener("input", () => { state.rewards[i] = Number(slider.value); later(); });
     const truth = prompt.truth ? figure(prompt.truth[i]) : "–";
     const missing = prompt.scores[Number(at("proxy").value)][i] === null ? " · no verdict: set to the mean" : "";
+    const words = make("p", { class: "words", dir: "auto" }, prompt.texts[i] ?? name);
     const element = make("div", { class: "output" },
-      make("div", {}, make("p", { class: "words", dir: "auto" }, prompt.texts[i] ?? name), make("p", { class: "meta" }, `${name} · truth ${truth}${missing}`)),
+      make("div", {}, words, make("p", { class: "meta" }, `${prompt.texts[i] === null ? "" : `${name} · `}truth ${truth}${missing}`)),
       make("div", {}, make("div", { class: "bars" }, ...bars), make("div", { class: "numbers" }, `now ${share(state.mass[i])}`, after)),
       make("label", {}, make("span", {}, "reward "), value, slider));
     const show = (prob, reward) => {
@@ -233,7 +234,7 @@ const culpaPlay = (() => {
 
   function start() {
     const short = (text) => (text.length > 90 ? `${text.slice(0, 89)}…` : text).replace(/\s+/g, " ");
-    at("prompt").append(...content.prompts.map((one, i) => make("option", { value: i }, short(`${one.id}: ${one.prompt ?? ""}`))));
+    at("prompt").append(...content.prompts.map((one, i) => make("option", { value: i }, short(one.prompt === null ? one.id : `${one.id}: ${one.prompt}`))));
     const ranked = content.ranking.filter((name) => content.proxies.includes(name));
     const names = [...ranked, ...content.proxies.filter((name) => !ranked.includes(name))];
     at("proxy").append(...names.map((name) => make("option", { value: content.proxies.indexOf(name) }, name)));

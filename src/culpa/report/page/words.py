@@ -90,7 +90,14 @@ def prediction_table(verdict: Verdict, rows: Sequence[dict[str, Any]]) -> Table:
         figures = (*_with_interval(row, _OUTCOME), *_with_interval(row, _COSINE))
         band = interval(row["null_low"], row["null_high"])
         body.append((shorten(row["proxy"], NAME), *figures, band, steps, *counts, _listed(tied, 2) or "–"))
-    return Table(headers, tuple(body))
+    return _known(Table(headers, tuple(body)))
+
+
+def _known(table: Table) -> Table:
+    """The table without columns that know nothing."""
+    kept = [place for place in range(len(table.headers)) if any(row[place] != "–" for row in table.rows)]
+    headers, *rows = (tuple(row[place] for place in kept) for row in (table.headers, *table.rows))
+    return Table(headers, tuple(rows))
 
 
 def ranking_table(verdict: Verdict) -> Table:

@@ -58,6 +58,7 @@ def page_of(verdict: Verdict, rollouts: Rollouts | None = None) -> str:
         relabel=words.relabel_table(verdict.relabel) if verdict.relabel.height else None,
         unknowns=[*words.unknowns(verdict, outlook), *(("note", line) for line in (*held.left_out, *drawn.left_out))],
         playground=bool(held.content["prompts"] and held.content["proxies"]),
+        truth=sample is not None and sample.truth is not None,
         outlook=outlook is not None,
         shared=outlook is not None and outlook.facts.get("mode") == SHARED,
         foot=f"culpa {__version__} · seed {verdict.seed}" + _asked(verdict.args),
