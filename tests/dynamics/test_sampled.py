@@ -40,7 +40,7 @@ def pull(weight):
     return weight * MASS * (ratio - MASS @ ratio)
 
 
-@pytest.mark.parametrize("path", [reinforce(), rloo(2), rloo(4), ppo(), ppo(group=3)], ids=str)
+@pytest.mark.parametrize("path", [reinforce(), rloo(2), rloo(4), ppo(), ppo(group=3)], ids=lambda one: one.name)
 @pytest.mark.parametrize("kl", [0.0, 0.3])
 def test_the_mean_step_is_the_policy_gradient(path, kl):
     agree(moves(path.with_kl(kl), REWARD, 1), MASS * (REWARD - MASS @ REWARD) - pull(kl))
@@ -64,7 +64,7 @@ def test_the_mean_step_of_groups_by_enumeration(path):
 LATER = np.log([0.2, 0.25, 0.35, 0.2])
 
 
-@pytest.mark.parametrize("path", [ppo(2), ppo(2, group=3), rloo(3).with_rounds(2, None)], ids=str)
+@pytest.mark.parametrize("path", [ppo(2), ppo(2, group=3), rloo(3).with_rounds(2, None)], ids=lambda one: one.name)
 @pytest.mark.parametrize("kl", [0.0, 0.3])
 def test_the_mean_of_a_later_step_of_a_round(path, kl):
     path = path.with_kl(kl)

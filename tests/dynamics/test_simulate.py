@@ -170,7 +170,10 @@ def test_two_measures_or_an_impossible_gain_are_refused(kl, gain, steps):
     )
 
 
-@pytest.mark.parametrize("learner", [ppo(1), reinforce().with_signal(center(), "center"), rloo(8)], ids=str)
+LEARNERS = [ppo(1), reinforce().with_signal(center(), "center"), rloo(8)]
+
+
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda one: one.name)
 @pytest.mark.parametrize("horizon", [Horizon(kl=0.2, steps=500), Horizon(gain=0.4, steps=500), Horizon(None, 50)])
 def test_the_same_steps_whoever_walks(learner, horizon):
     plain, other = (simulate(ROLLOUTS, learner=one, horizon=horizon, eta=0.3) for one in (reinforce(), learner))
