@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 from correlation_rows import KL, Row, Scores, read_off
-from correlation_shared import Known, known
+from correlation_shared import Known, gradients, known
 from correlation_walk import portions, softmax, states
 
 from culpa.dynamics import Path
@@ -52,7 +52,8 @@ CANDIDATES = tuple(
 def candidate_rows(right: Known, rng: Rng) -> Scores:
     """All candidates for one learner that need no column."""
     one = right.cosine
-    proxy, truth = one.gradients[:-1], one.gradients[-1]
+    each = gradients(one)
+    proxy, truth = each[:-1], each[-1]
     cosine = known(one.values)
     at = {name: read_off(right.kl, right.truth, kl) for name, kl in ((".1", 0.1), (".4", KL), ("1", 1.0), ("1.6", 1.6))}
     near, far = along(right, (0.2, 1.0))

@@ -14,7 +14,7 @@ from world_training import Outcome
 from culpa import Rollouts
 from culpa.dynamics import Path
 from culpa.dynamics.problem import problem
-from culpa.dynamics.shared import Rehearsal, rehearse
+from culpa.dynamics.shared import SharedForecast, rehearse
 from culpa.predictors import Features, features_of
 from culpa.predictors.cosine import Cosine, gradient_cosine, shuffled
 
@@ -67,7 +67,7 @@ def ask(own: Rollouts, features: Features, learner: Path, until: Array) -> Known
 
 def _rehearsed(
     own: Rollouts, features: Features, learner: Path, until: Array
-) -> Iterator[tuple[npt.NDArray[np.int64], Rehearsal]]:
+) -> Iterator[tuple[npt.NDArray[np.int64], SharedForecast]]:
     case = problem(own)
     for places, some in portions(case, np.argsort(until)):
         yield places, rehearse(some, features.values[case.prompts], learner, kl=float(until[places].max()))
@@ -75,7 +75,7 @@ def _rehearsed(
 
 def shared_rows(own: Rollouts, column: Outcome, step: float, right: Known, other: Known) -> Scores:
     """Cosines and rehearsals for one column, trained in steps of that size; `other`: of the wrong learner."""
-    totals = right.cosine.gradients.sum(axis=1)
+    totals = gradients(right.cosine).sum(axis=1)
     runs = {"": (right.kl, right.truth), "x": (other.kl, other.truth)}
     return {
         "gradient inner product": totals[:-1] @ totals[-1],
@@ -86,6 +86,11 @@ def shared_rows(own: Rollouts, column: Outcome, step: float, right: Known, other
         "feature rehearsal, matched": read_off(*runs[""], column.kl),
         "feature rehearsal, matched, wrong learner": read_off(*runs["x"], column.kl),
     } | clock_rows(own, column, step)
+
+
+def gradients(cosine: Cosine) -> Array:
+    """What each prompt adds to the gradient of every proxy, the truth's last, (k + 1, p, d)."""
+    return np.einsum("kps,psd->kpd", cosine.pushes, cosine.features, optimize=True).astype(np.float64)
 
 
 def clock_rows(own: Rollouts, column: Outcome, step: float) -> Scores:

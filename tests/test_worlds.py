@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from culpa.dynamics import rloo
+from culpa.dynamics.advantage import Advantage
+from culpa.dynamics.problem import problem
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
@@ -177,6 +179,14 @@ def test_a_prompt_scale_never_reorders_a_prompt():
     assert np.std(within(spoiled, case.prob).std(axis=1)) > 0.1
 
 
+def test_the_first_judge_of_a_family_sees_the_truth_and_the_second_with_noise(linear):
+    place = [linear.names.index(f"prompt_scale_0{number}") for number in (0, 1)]
+    order = np.argsort(linear.truth, axis=1)
+    same = [(np.argsort(linear.rewards[one], axis=1) == order).mean() for one in place]
+    assert same[0] == 1
+    assert same[1] < 0.9
+
+
 def test_a_spurious_property_is_paid_for_in_proportion():
     case = scene(np.random.default_rng(1))
     extra = families.spurious(case, np.random.default_rng(2), 0) - case.truth
@@ -269,24 +279,36 @@ def test_draws_follow_their_distribution():
     np.testing.assert_allclose(share, prob, atol=0.012)
 
 
-@pytest.mark.parametrize("name", ["rloo", "grpo"])
-def test_sampled_steps_are_the_exact_gradient_on_average(name):
+def test_sampled_steps_are_the_exact_gradient_on_average():
     world = worlds.make_world(small("C", trained=4, outputs=6), 5, 4)
-    learner = training.LEARNERS[name]
-    rng, start = np.random.default_rng(1), np.arange(worlds.MEASURED, worlds.MEASURED + 4)
-    weights = np.zeros((4, worlds.DIMS))
-    many = np.repeat(start, 4000)
-    found = training._sampled_gradient(world, weights, many, learner, rng)
-    reward, prob, phi = world.rewards[:, start], world.prob[start], world.features[start]
-    if name == "rloo":
-        mean = (prob * reward).sum(axis=2).mean(axis=1)
-        spread = np.sqrt((prob * (reward - mean[:, None, None]) ** 2).sum(axis=2).mean(axis=1))[:, None, None]
-        exact = np.einsum("kps,psd->kd", prob * within(reward, prob) / spread, phi) / 4
-        np.testing.assert_allclose(found, exact, atol=0.02)
-    else:
-        binary = [n.startswith("threshold") for n in world.names]
-        assert np.isfinite(found).all()
-        assert not any(binary) or np.isfinite(found[binary]).all()
+    learner, rows_of = rloo(4).with_kl(0.3), np.arange(worlds.MEASURED, worlds.MEASURED + 4)
+    weights = np.random.default_rng(2).standard_normal((4, worlds.DIMS))
+    phi, start, reward = world.features[rows_of], world.logp[rows_of], world.rewards[:, rows_of]
+    found = training._sampled_gradient(world, weights, np.repeat(rows_of, 4000), learner, np.random.default_rng(1))
+    prob = training.policy(weights, phi, start).astype(float)
+    ratio = within_of(np.log(prob) - start, prob)
+    push = prob * (within_of(reward, prob) / overall(reward, prob) - learner.kl * ratio)
+    np.testing.assert_allclose(found, np.einsum("kps,psd->kd", push, phi) / 4, atol=0.02)
+
+
+def test_grouped_steps_on_a_verifier_follow_its_finite_groups():
+    world = worlds.make_world(small("C", trained=4, outputs=6), 5, 5)
+    learner, rows_of = training.LEARNERS["grpo"], np.arange(worlds.MEASURED, worlds.MEASURED + 4)
+    found = training._sampled_gradient(
+        world, np.zeros((5, worlds.DIMS)), np.repeat(rows_of, 4000), learner, np.random.default_rng(1)
+    )
+    reward, prob = world.rewards[4, rows_of].astype(float), world.prob[rows_of].astype(float)
+    assert world.names[4].startswith("threshold")
+    gain = Advantage(learner, reward, np.log(prob))(prob, np.log(prob))
+    exact = np.einsum("ps,psd->d", prob * gain, world.features[rows_of]) / 4
+    np.testing.assert_allclose(found[4], exact, atol=0.02)
+
+
+def overall(reward, prob):
+    """Standard deviation over the outputs of all prompts, (k, 1, 1)."""
+    share = prob / prob.shape[1]
+    mean = (share * reward).sum(axis=(1, 2), keepdims=True)
+    return np.sqrt((share * (reward - mean) ** 2).sum(axis=(1, 2), keepdims=True))
 
 
 def test_a_group_without_spread_teaches_nothing():
@@ -366,6 +388,141 @@ def test_a_walk_on_all_outputs_is_the_training_itself(linear):
     expected = (now * whole.truth[: worlds.MEASURED]).sum(axis=2).mean(axis=1)
     found = shared.clock_rows(own, column, plan.step)["feature rehearsal, same steps"]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_a_walk_takes_whitened_rewards_less_the_divergence(linear):
+    own = worlds.rollouts(linear, samples=6)
+    case, learner = problem(own), rloo(4).with_kl(0.3)
+    walk = walks.states(case, own.features, learner, step=3.0, whitened=True)
+    first, second = next(walk), next(walk)
+    np.testing.assert_allclose(second.weights, 3.0 * first.gradient)
+    present, reward = case.present.T, case.rewards.transpose(0, 2, 1)
+    ratio = np.where(present, second.logp - np.where(present, case.start.T, 0.0), 0.0)
+    gain = within_of(reward, second.prob) / overall(reward, second.prob) - 0.3 * within_of(ratio, second.prob)
+    expected = np.einsum("kps,psd->kd", second.prob * gain, own.features) / len(case.prompts)
+    np.testing.assert_allclose(second.gradient, expected, atol=1e-6)
+    np.testing.assert_allclose(second.kl, (second.prob * ratio).sum(axis=2).mean(axis=1))
+    assert first.kl == pytest.approx(0)
+    assert (second.kl > 0).all()
+
+
+def test_one_clock_stops_when_the_median_proxy_has_diverged(linear):
+    own = worlds.rollouts(linear, samples=6)
+    column = training.Outcome("B 30", training.reinforce(), 30, np.zeros(16), np.zeros(16))
+    found = shared.clock_rows(own, column, 2.0)
+    for state in walks.states(problem(own), own.features, column.learner, step=2.0):
+        if np.median(state.kl) >= 0.4:
+            break
+    np.testing.assert_allclose(found["feature rehearsal, one clock to median KL .4"], state.truth)
+
+
+def test_a_rehearsal_in_portions_is_the_rehearsal(linear):
+    own = worlds.rollouts(linear, samples=6)
+    features, learner = shared.feature_set(own), training.reinforce()
+    until = np.linspace(0.3, 0.5, 16)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walks, "PORTION", 3)
+        found = shared.ask(own, features, learner, until)
+    whole = shared.rehearse(problem(own), features.values, learner, kl=0.3)
+    np.testing.assert_allclose(rows.read_off(found.kl, found.truth, 0.3), whole.outcome, atol=2e-4)
+
+
+def test_rows_of_the_wrong_learner_are_its_own(linear):
+    own = worlds.rollouts(linear, samples=6)
+    features, until = shared.feature_set(own), np.full(16, 0.4)
+    one = training.Outcome("B 3", training.reinforce(), 3, np.zeros(16), np.full(16, 0.2))
+    right, other = (shared.ask(own, features, who, until) for who in (one.learner, rows.wrong(one.learner)))
+    found = shared.shared_rows(own, one, 2.0, right, other)
+    for name, whose in (("", right), (", wrong learner", other)):
+        np.testing.assert_array_equal(found[f"gradient cosine{name}"], whose.cosine.values)
+        for rule, kl in (("KL .4", 0.4), ("matched", 0.2)):
+            expected = rows.read_off(whose.kl, whose.truth, kl)
+            np.testing.assert_array_equal(found[f"feature rehearsal, {rule}{name}"], expected)
+    assert not np.allclose(right.cosine.values, other.cosine.values)
+
+
+def test_weights_of_pairs_by_the_policy_change_nothing_where_it_is_even(linear):
+    own = worlds.rollouts(linear, samples=6)
+    even = dataclasses.replace(own, logprob=np.where(own.present, -1.0, np.nan))
+    found = rows._weighted_twice(even)
+    cube, truth, weight = np.stack(list(own.proxies.values())), own.truth, own.weight
+    for place in (0, 4):
+        share = []
+        for cells in zip(cube[place], truth, weight, strict=True):
+            score, good, mass = (one[cells[2] > 0] for one in cells)
+            pair = (good[:, None] > good) * mass[:, None] * mass
+            right = (score[:, None] > score) | (score < mass @ score - 1e-9)
+            share.append((pair * right).sum() / pair.sum())
+        assert found["HAcc on, π weights"][place] == pytest.approx(np.mean(share))
+
+
+def test_held_out_prompts_that_share_nothing_stay_where_they_were(linear):
+    own = worlds.rollouts(linear, samples=6)
+    half = np.random.default_rng(7).permutation(worlds.MEASURED) < worlds.MEASURED // 2
+    apart = np.zeros((*own.present.shape, 2 * worlds.DIMS))
+    apart[half, :, : worlds.DIMS], apart[~half, :, worlds.DIMS :] = own.features[half], own.features[~half]
+    cosine = shared.gradient_cosine(own, learner=training.reinforce(), features=shared.Features(apart, ""))
+    known = shared.Known(cosine, [], [])
+    found = candidates.held_out(known, (0.4,), np.random.default_rng(7))
+    start = np.where(own.present, own.weight * own.truth, 0.0).sum(axis=1)
+    np.testing.assert_allclose(found[0], (start[half].mean() + start[~half].mean()) / 2)
+
+
+def test_halves_of_what_is_the_same_everywhere_are_reliable():
+    proxy = np.broadcast_to(np.array([[1.0, 2.0]])[:, None], (1, 10, 2))
+    found = candidates._halves(proxy, proxy[0] * [1, 0], np.random.default_rng(1))
+    for value in found.values():
+        np.testing.assert_allclose(value, 1 / np.sqrt(5))
+
+
+def test_halves_of_pure_noise_agree_on_nothing_though_the_whole_does():
+    noise = np.random.default_rng(1).standard_normal((1, 10, 4000))
+    found = candidates._halves(noise, noise[0], np.random.default_rng(1))
+    assert abs(found["cosine between halves"][0]) < 0.03
+    assert found["cosine x √reliability"][0] < 0.2
+
+
+def test_whitening_is_the_metric_of_the_inverse_covariance(linear):
+    own = worlds.rollouts(linear, samples=6)
+    case, features = problem(own), shared.feature_set(own).values
+    rng = np.random.default_rng(1)
+    proxy, truth = rng.standard_normal((2, 5, worlds.DIMS)), rng.standard_normal((5, worlds.DIMS))
+    covariance = np.einsum("ps,psd,pse->de", own.weight, features, features) / worlds.MEASURED
+    metric = np.linalg.inv(covariance + 0.1 * np.trace(covariance) / worlds.DIMS * np.eye(worlds.DIMS))
+    a, b = proxy.sum(axis=1), truth.sum(axis=0)
+    expected = (a @ metric @ b) / np.sqrt(np.einsum("kd,de,ke->k", a, metric, a) * (b @ metric @ b))
+    np.testing.assert_allclose(candidates.whitened(case, features, proxy, truth), expected, rtol=1e-5)
+
+
+def test_what_prompts_add_to_a_gradient_by_the_slow_sum(linear):
+    own = worlds.rollouts(linear, samples=6)
+    cosine = shared.gradient_cosine(own, learner=training.reinforce(), features=shared.feature_set(own))
+    found = shared.gradients(cosine)
+    for place, reward in ((2, own.proxies[linear.names[2]]), (-1, own.truth)):
+        prompt = 31
+        there = own.present[prompt]
+        mass, score = own.weight[prompt, there], reward[prompt, there]
+        push = mass * (score - mass @ score)
+        expected = push @ cosine.features[prompt, there]
+        np.testing.assert_allclose(found[place, prompt], expected, atol=1e-6)
+
+
+def test_along_the_way_begins_with_the_cosine_itself(linear):
+    own = worlds.rollouts(linear, samples=6)
+    features = shared.feature_set(own)
+    cosine = shared.gradient_cosine(own, learner=training.reinforce(), features=features)
+    found = candidates.along(shared.Known(cosine, [], []), (1e-9, 0.3))
+    np.testing.assert_allclose(found[0], cosine.values, atol=1e-5)
+    assert not np.allclose(found[1], cosine.values, atol=1e-3)
+
+
+def test_correlations_are_with_the_outcome_and_means_over_draws():
+    found = {
+        ("", "B"): np.array([1.0, 2.0, 3.0]),
+        ("same", "B"): np.array([2.0, 4.0, 9.0]),
+        ("draws", "B"): np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]),
+    }
+    assert table.correlations(found) == {("same", "B"): pytest.approx(1), ("draws", "B"): pytest.approx(0)}
 
 
 def test_places_share_ties():
