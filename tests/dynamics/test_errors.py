@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.dynamics.slow import record
 
-from culpa.dynamics.errors import errors, right_scores
+from culpa.dynamics.errors import errors, right_scores, scale_of
 from culpa.dynamics.problem import problem
 from culpa.errors import InputError
 
@@ -89,4 +89,32 @@ def test_an_unknown_scale_is_refused():
     case, reward = random_case(5)
     with pytest.raises(InputError) as caught:
         right_scores(case, reward, "regressed")
-    assert str(caught.value) == "no scale is called 'regressed'. Known: same, matched."
+    assert str(caught.value) == "no scale is called 'regressed'. Known: same, matched, auto."
+
+
+SCALES = {
+    "a verifier on a truth of two values": ([0, 1, 1], [1, 0, 1], "same"),
+    "partial credit that the truth gives as well": ([0, 0.5, 1], [0.5, 0.5, 0], "same"),
+    "the truth itself": ([3, -7, 2], [3, -7, 2], "same"),
+    "credit that the truth never gives": ([0, 1, 1], [0.5, 0, 1], "matched"),
+    "a reward model": ([0, 1, 1], [-2.3, 1.7, 0.4], "matched"),
+    "a reward model through a sigmoid": ([0, 1, 1], [0.09, 0.85, 0.6], "matched"),
+    "a constant that the truth never gives": ([0, 1, 1], [0.5, 0.5, 0.5], "matched"),
+}
+
+
+@pytest.mark.parametrize(("truth", "reward", "scale"), SCALES.values(), ids=SCALES)
+def test_a_proxy_that_says_only_what_the_truth_says_is_on_its_scale(truth, reward, scale):
+    case, scores = case_of([0.2, 0.3, 0.5], truth, reward)
+    assert scale_of(case, scores) == scale
+    np.testing.assert_array_equal(right_scores(case, scores, "auto"), right_scores(case, scores, scale))
+
+
+def test_padding_says_nothing():
+    """Outputs that are not there hold a 0, which neither the proxy nor the truth has said."""
+    mass = np.array([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]])
+    truth = np.array([[2.0, 1.0, 0.0], [1.0, 2.0, 2.0]])
+    case, scores = case_of(mass, truth, np.array([[1.0, 2.0, 9.0], [2.0, 2.0, 1.0]]))
+    assert scale_of(case, scores) == "same"
+    case, scores = case_of(mass, truth, np.array([[0.0, 2.0, 9.0], [2.0, 2.0, 1.0]]))
+    assert scale_of(case, scores) == "matched"
