@@ -2,11 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+BROWSER := --no-install-recommends chromium fonts-dejavu-core
 # One thread a process: on busy cores two are slower than one, and the same seed then gives the same bytes.
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check browser bench clean
 
 demo: .venv/core
 	$(BIN)/culpa demo --output out/demo
@@ -20,6 +22,10 @@ check: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest src
+
+# Chromium from Debian, and what drives it: without them the tests of the page skip, and say so.
+browser: .venv/browser
+	command -v chromium || { $(ROOT) apt-get update -qq && $(ROOT) apt-get install -y -qq $(BROWSER); }
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/run.py
@@ -36,3 +42,7 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(PIP) -e '.[dev]'
 	touch $@ .venv/core
+
+.venv/browser: .venv/dev
+	$(PIP) -e '.[browser]'
+	touch $@
