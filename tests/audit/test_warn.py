@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+from tests.report import case
 
 from culpa.audit.warn import LEVELS, Seen, warn
 
@@ -14,7 +15,7 @@ def metric(name, value, proxy="rm", **columns):
     return given | columns
 
 
-def seen(*rows, facts=None, p_holm=(), problems=(), level=0.95, names=("rm", "other")):
+def seen(*rows, facts=None, p_holm=(), problems=(), level=0.95, names=("rm", "other"), ahead=None):
     schema = {"proxy": pl.String, "metric": pl.String, "n": pl.Int64}
     schema |= dict.fromkeys(("value", "low", "high", "chance"), pl.Float64)
     gaps = {"p_holm": list(p_holm), "detectable": [0.04] * len(p_holm)}
@@ -26,6 +27,7 @@ def seen(*rows, facts=None, p_holm=(), problems=(), level=0.95, names=("rm", "ot
         facts=FACTS | (facts or {}),
         problems=list(problems),
         level=level,
+        outlook=None if ahead is None else case.outlook({"rm": {"outcome": 0.75} | ahead}),
     )
 
 
@@ -120,6 +122,32 @@ FIRES = {
         ("note", "ties-in-ranking", ""),
         "1 of 1 pairs of proxies cannot be told apart; 100 prompts show differences from about 0.040 on",
     ),
+    "lowers the truth": (
+        seen(ahead={"outcome": 0.25, "gain_low": -0.4, "gain_high": -0.001}),
+        ("error", "lowers-truth", "rm"),
+        "training on it lowers the truth (0.500 → 0.250)",
+    ),
+    "may lower the truth": (
+        seen(ahead={"outcome": 0.45, "gain_low": -0.2, "gain_high": 0.1}),
+        ("warning", "may-not-raise", "rm"),
+        "training on it may not raise the truth (0.500 → 0.450, by -0.200 to 0.100)",
+    ),
+    "moves nothing": (
+        seen(ahead={"outcome": 0.5, "gain_low": 0.0, "gain_high": 0.0}),
+        ("warning", "may-not-raise", "rm"),
+        "training on it may not raise the truth (0.500 → 0.500, by 0.000 to 0.000)",
+    ),
+    "no more than a shuffled truth": (
+        seen(ahead={"cosine": 0.4, "null_high": 0.4}),
+        ("warning", "shuffled-truth", "rm"),
+        "its policy gradient agrees with the truth's no more than with a shuffled truth's (cosine 0.40; shuffled up to "
+        "0.40)",
+    ),
+    "horizon not reached": (
+        seen(ahead={"reached": False, "steps": 10_000}),
+        ("note", "horizon-not-reached", "rm"),
+        "the rehearsal ends after 10,000 steps, before the policy has moved as far as asked",
+    ),
     "pair weights": (
         seen(problems=["raw weights rest on 1.0 of 40 pairs"]),
         ("warning", "pair-weights", ""),
@@ -141,6 +169,11 @@ SILENT = {
     "half of the pairs tied": seen(metric("ties", 0.5)),
     "all told apart": seen(p_holm=(0.049, 0.01)),
     "no p-values": seen(p_holm=(None,)),
+    "raises the truth": seen(ahead={"gain_low": 0.001, "gain_high": 0.1}),
+    "an uncertain level of a certain rise": seen(ahead={"low": 0.2, "high": 0.9}),
+    "one prompt": seen(ahead={"outcome": 0.1} | dict.fromkeys(("low", "high", "gain_low", "gain_high"))),
+    "more than a shuffled truth": seen(ahead={"cosine": 0.41, "null_high": 0.4}),
+    "no gradient": seen(ahead=dict.fromkeys(("cosine", "null_low", "null_high"))),
 }
 
 

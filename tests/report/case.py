@@ -2,7 +2,9 @@
 
 import polars as pl
 
-from culpa.audit import Finding, Verdict
+from culpa.audit import Finding, Outlook, Verdict
+from culpa.audit.outlook import PREDICTION
+from culpa.dynamics.shared_effects import SHARED_ERRORS
 
 NOTHING = {
     "comparisons": pl.DataFrame(schema={"proxy": pl.String}),
@@ -60,3 +62,49 @@ def labels(*names: str, response: str | None = "text") -> pl.DataFrame:
     columns = ("prompt_id", "prompt", "response", "disagreement", "highest", "lowest")
     schema = {name: pl.Float64 if name == "disagreement" else pl.String for name in columns}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+FORECAST = {
+    "start": 0.5, "low": 0.55, "high": 0.75, "gain_low": 0.1, "gain_high": 0.2, "steps": 9, "reached": True,
+    "cosine": 0.8, "cosine_low": 0.7, "cosine_high": 0.9, "null_low": -0.3, "null_high": 0.4, "right": "matched",
+    "harmful": 0, "benign": 0, "beneficial": 0,
+}  # fmt: skip
+ERROR = {
+    "proxy": "rm", "prompt_id": "q1", "output": 0, "mass": 0.25, "score": 1.0, "right": 0.5, "truth": 0.75,
+    "effect": -0.125, "kind": "harmful", "reason": "attracts a bad output", "crossing": None, "horizon": 9,
+    "learner": "grpo:8", "method": "counterfactual",
+}  # fmt: skip
+FACTS = {
+    "start": 0.5, "ceiling": 0.9, "learner": "grpo:8", "horizon": "kl=0.4", "mode": "shared features",
+    "features": "512 hashed n-grams of the text", "prompts": 1000, "outputs": 2000,
+}  # fmt: skip
+
+
+def outlook(outcomes, errors=(), *, facts=None, ranks=None) -> Outlook:
+    """An outlook of these rows: proxy -> what differs from `FORECAST`, errors by what differs from `ERROR`."""
+    rows = [FORECAST | {"proxy": name} | row for name, row in outcomes.items()]
+    places = ranks or {"grpo:8": range(1, len(rows) + 1)}
+    learners = [
+        {"learner": learner, "proxy": name, "score": 0.5, "rank": rank}
+        for learner, given in places.items()
+        for name, rank in zip(outcomes, given, strict=True)
+    ]
+    return Outlook(
+        prediction=pl.DataFrame(rows, schema=PREDICTION),
+        curves=pl.DataFrame({"proxy": list(outcomes), "step": 0, "true_reward": 0.5}),
+        errors=pl.DataFrame([ERROR | row for row in errors], schema=SHARED_ERRORS),
+        learners=pl.DataFrame(learners),
+        facts=FACTS | (facts or {}),
+        sample=None,
+        evaluation=None,
+    )
+
+
+def rehearsed(outcomes, errors=(), **parts) -> Verdict:
+    """A verdict ranked by an outlook of these rows."""
+    found = outlook(outcomes, errors, facts=parts.pop("ahead", None))
+    rows = [
+        metric(row["proxy"], "rehearsal", row["outcome"], row["low"], row["high"], row["start"])
+        for row in found.prediction.iter_rows(named=True)
+    ]
+    return verdict([*rows, *parts.pop("rows", ())], measure="rehearsal", outlook=found, **parts)
