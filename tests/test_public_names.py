@@ -35,6 +35,8 @@ def signatures(value):
     """The function, or the public methods that a class defines and its constructor's fields."""
     if inspect.isfunction(value):
         return [value]
+    if not inspect.isclass(value):  # a union of types
+        return []
     methods = [one for name, one in vars(value).items() if inspect.isfunction(one) and not name.startswith("_")]
     own = [value.__init__] if "__init__" in vars(value) and inspect.isfunction(value.__init__) else []
     return methods + own

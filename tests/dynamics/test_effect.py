@@ -8,7 +8,7 @@ import pytest
 from tests.dynamics.slow import PUNISHED, TRUE, initial, record, slow_walk
 
 from culpa.dynamics import Horizon, best_of_n, effects, grpo, ppo, reinforce, simulate, tilt
-from culpa.dynamics.effect import ERRORS, _Pairs, _spread
+from culpa.dynamics.effect import ERRORS, _Pairs, spread_of
 from culpa.dynamics.errors import right_scores
 from culpa.dynamics.walk import Columns, walk
 from culpa.errors import InputError
@@ -232,9 +232,9 @@ def test_the_spread_that_a_learner_divides_by_is_that_after_its_signal():
     mass = np.array([[0.2], [0.3], [0.5]])
     wrong, mended = np.array([[9.0], [0.5], [0.0]]), np.array([[1.0], [0.5], [0.0]])
     pairs = _Pairs(np.log(mass), np.zeros((3, 3, 1)), wrong, mended, None)
-    clipped = _spread(pairs, grpo(8).with_signal(clip(1.0), "clip:1"))
+    clipped = spread_of(pairs, grpo(8).with_signal(clip(1.0), "clip:1"))
     np.testing.assert_allclose(clipped[:, 0], np.sqrt([0.275 - 0.35**2] * 2))
-    bare = _spread(pairs, grpo(8))
+    bare = spread_of(pairs, grpo(8))
     np.testing.assert_allclose(bare[:, 0], np.sqrt([16.275 - 1.95**2, 0.275 - 0.35**2]))
 
 

@@ -51,7 +51,7 @@ def test_the_slopes_of_scores_are_the_derivatives(learner, seed):
     case, features = world(seed or 0, prompts=4, dims=3)
     case = case if seed is not None else checks(case)
     run = rehearse(case, features, learner)
-    scores = shared_adjoint(run, features).scores
+    scores = shared_adjoint(run).scores
     for number in range(2):
         slow = differences(run, features, number)
         np.testing.assert_allclose(scores[number], slow, atol=1e-8 * np.abs(slow).max())
@@ -79,8 +79,8 @@ def test_the_slopes_of_prompts_are_the_derivatives(learner):
     """As the steps are, and with the divergence held: the clock of all steps changes until it is what it was."""
     case, features = world(prompts=4, dims=3)
     run = rehearse(case, features, learner)
-    _, truth, spent = module._back(run, slice(0, 2), features)
-    slopes = shared_adjoint(run, features).prompts
+    _, truth, spent = module._back(run, slice(0, 2))
+    slopes = shared_adjoint(run).prompts
     for number in range(2):
         slow, slow_spent = prompt_differences(run, features, number, slow_kl)
         np.testing.assert_allclose(truth[number], slow, atol=1e-7 * np.abs(slow).max())
@@ -101,9 +101,9 @@ def test_a_run_that_does_not_reach_the_divergence_has_no_other_clock():
     case, features = world()
     run = rehearse(case, features, reinforce(), kl=50.0)
     assert not run.reached.any()
-    _, truth, _ = module._back(run, slice(0, 2), features)
+    _, truth, _ = module._back(run, slice(0, 2))
     expected = truth - truth.mean(axis=1, keepdims=True)
-    np.testing.assert_allclose(shared_adjoint(run, features).prompts, expected, atol=1e-12)
+    np.testing.assert_allclose(shared_adjoint(run).prompts, expected, atol=1e-12)
 
 
 @each_learner
@@ -111,7 +111,7 @@ def test_constants_of_rewards_and_truth_have_no_slope(learner):
     case, features = world()
     run = rehearse(case, features, learner)
     moved = case._replace(rewards=case.rewards + np.arange(6.0) * 10, truth=case.truth + 7.0)
-    there, here = shared_adjoint(replace(run, problem=moved), features), shared_adjoint(run, features)
+    there, here = shared_adjoint(replace(run, problem=moved)), shared_adjoint(run)
     np.testing.assert_allclose(there.scores, here.scores, atol=1e-9)
     np.testing.assert_allclose(there.prompts, here.prompts, atol=1e-9)
 
@@ -120,19 +120,17 @@ def test_the_slopes_are_linear_in_the_truth():
     case, features = world()
     run = rehearse(case, features, grpo(8))
     other = replace(run, problem=case._replace(truth=-3 * case.truth))
-    np.testing.assert_allclose(
-        shared_adjoint(other, features).scores, -3 * shared_adjoint(run, features).scores, atol=1e-12
-    )
+    np.testing.assert_allclose(shared_adjoint(other).scores, -3 * shared_adjoint(run).scores, atol=1e-12)
 
 
 def test_proxies_taken_apart_have_the_same_slopes(monkeypatch):
     case, features = world()
     run = rehearse(case, features, reinforce())
-    whole = shared_adjoint(run, features)
+    whole = shared_adjoint(run)
     back, widths = module._back, []
-    monkeypatch.setattr(module, "_back", lambda run, some, phi: (widths.append(some), back(run, some, phi))[1])
+    monkeypatch.setattr(module, "_back", lambda run, some: (widths.append(some), back(run, some))[1])
     monkeypatch.setattr(module, "_CELLS", 1)
-    for one, other in zip(shared_adjoint(run, features), whole, strict=True):
+    for one, other in zip(shared_adjoint(run), whole, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-13)
     assert widths == [slice(0, 1), slice(1, 2)]
 
@@ -144,7 +142,7 @@ def test_no_slope_where_none_is_derived(learner):
     case, features = world()
     run = replace(rehearse(case, features, reinforce()), learner=learner)
     with pytest.raises(InputError) as caught:
-        shared_adjoint(run, features)
+        shared_adjoint(run)
     assert str(caught.value) == (
         f"the derivative of {learner.name} is not known: counterfactual only. "
         "Take reinforce, rloo:K or grpo:K without a signal."
@@ -169,7 +167,7 @@ def test_the_linear_bootstrap_has_the_spread_of_really_running_again(learner):
     run = rehearse(case, features, learner)
     draws = rng.integers(0, 60, (100, 60))
     again = np.array([rehearse(*resampled(case, features, rows), learner).outcome for rows in draws])
-    linear = run.by_prompt + shared_adjoint(run, features).prompts
+    linear = run.by_prompt + shared_adjoint(run).prompts
     found = linear[:, draws].mean(axis=-1).T
     ratio = found.std(axis=0) / again.std(axis=0)
     assert (np.abs(ratio - 1) < 0.1).all(), f"standard error of the linear over that of the real: {ratio}"
@@ -184,7 +182,7 @@ def test_a_counterfactual_row_is_two_runs_by_hand(learner, scale, kind):
     case, features = world()
     case = kind(case)
     run = rehearse(case, features, learner)
-    table = shared_effects(run, features, scale=scale, top=2)
+    table = shared_effects(run, scale=scale, top=2)
     rows = table.filter(table["method"] == "counterfactual").rows(named=True)
     assert [row["proxy"] for row in rows].count("hack") == 2
     for row in rows:
@@ -209,8 +207,8 @@ def test_a_counterfactual_row_is_two_runs_by_hand(learner, scale, kind):
 def test_the_others_are_score_minus_right_times_slope(learner):
     case, features = world()
     run = rehearse(case, features, learner)
-    slopes = shared_adjoint(run, features).scores
-    table = shared_effects(run, features, scale="matched", top=3)
+    slopes = shared_adjoint(run).scores
+    table = shared_effects(run, scale="matched", top=3)
     for number, name in enumerate(case.proxies):
         reward = case.rewards[number]
         right = right_scores(case, reward, "matched")
@@ -236,8 +234,7 @@ def test_an_estimate_of_a_small_error_is_its_effect():
         rewards[:, 1, 3] += size * np.array([1.0, -1.0])
         close = replace(run, problem=case._replace(rewards=rewards))
         few, none = (
-            shared_effects(close, features, scale="same", top=top).filter(pl.col("prompt_id") == "p3")["effect"]
-            for top in (5, 0)
+            shared_effects(close, scale="same", top=top).filter(pl.col("prompt_id") == "p3")["effect"] for top in (5, 0)
         )
         gaps.append(np.abs(few - none))
     np.testing.assert_allclose(gaps[0] / gaps[1], 4.0, rtol=0.1)
@@ -246,7 +243,7 @@ def test_an_estimate_of_a_small_error_is_its_effect():
 @pytest.mark.parametrize("tolerance", [0.0, 1e-3, 0.05, 10.0])
 def test_kinds_follow_the_tolerance(tolerance):
     case, features = world()
-    table = shared_effects(rehearse(case, features, reinforce()), features, tolerance=tolerance, top=4)
+    table = shared_effects(rehearse(case, features, reinforce()), tolerance=tolerance, top=4)
     limit = tolerance * case.truth_range
     for effect, kind in table.select("effect", "kind").rows():
         assert kind == ("harmful" if effect < -limit else "beneficial" if effect > limit else "benign")
@@ -261,8 +258,8 @@ def test_without_anything_shared_an_effect_is_the_tabular_one(learner, scale):
     case, _ = world(padded=True)
     features, steps, eta = one_hot(case), 40, 0.2
     paces = np.full((2, steps), eta * len(case.prompts))
-    run = replace(rehearse(case, features, learner), paces=paces)
-    table = shared_effects(run, features, scale=scale, top=1_000)
+    run = replace(rehearse(case, features, learner), paces=paces, horizon=np.full(2, steps))
+    table = shared_effects(run, scale=scale, top=1_000)
     expected = effects(tabular(case, learner, Horizon(kl=None, steps=steps), eta), scale=scale)
     assert set(table["method"]) == {"counterfactual"}
     assert len(table) == len(expected)
@@ -281,7 +278,7 @@ def test_an_effect_is_a_sum_over_prompts(top):
     more, _ = resampled(case, features, twice)
     more = more._replace(prompt_id=np.array([f"p{number}" for number in range(12)], dtype=object))
     tables = [
-        shared_effects(rehearse(one, phi, grpo(8)), phi, scale="same", top=top)
+        shared_effects(rehearse(one, phi, grpo(8)), scale="same", top=top)
         for one, phi in ((case, features), (more, one_hot(more)))
     ]
     first = tables[1].filter(tables[1]["prompt_id"].is_in(case.prompt_id.tolist()))
@@ -292,9 +289,9 @@ def test_an_effect_is_a_sum_over_prompts(top):
 def test_slopes_at_hand_are_not_computed_again(monkeypatch):
     case, features = world()
     run = rehearse(case, features, reinforce())
-    table, slopes = shared_effects(run, features, top=3), shared_adjoint(run, features)
+    table, slopes = shared_effects(run, top=3), shared_adjoint(run)
     monkeypatch.setattr(module, "shared_adjoint", None)
-    assert shared_effects(run, features, top=3, slopes=slopes).equals(table)
+    assert shared_effects(run, top=3, slopes=slopes).equals(table)
 
 
 def test_an_error_moves_the_truth_of_other_prompts():
@@ -302,7 +299,7 @@ def test_an_error_moves_the_truth_of_other_prompts():
     case, features = world(padded=False)
     elsewhere = case._replace(truth=np.where(np.arange(6) == 5, case.truth, 0.0))
     run = rehearse(elsewhere, features, reinforce())
-    table = shared_effects(run, features, scale="matched", top=10)
+    table = shared_effects(run, scale="matched", top=10)
     other = table.filter((table["prompt_id"] != "p5") & (table["method"] == "counterfactual"))
     assert other["effect"].abs().max() > 1e-2
 
@@ -310,7 +307,7 @@ def test_an_error_moves_the_truth_of_other_prompts():
 def test_without_errors_there_are_no_rows():
     case, features = world()
     right = case._replace(rewards=case.truth[None], proxies=("right",))
-    table = shared_effects(rehearse(right, features, reinforce()), features, scale="same")
+    table = shared_effects(rehearse(right, features, reinforce()), scale="same")
     assert table.is_empty()
     assert dict(table.schema) == SHARED_ERRORS
 
@@ -318,7 +315,7 @@ def test_without_errors_there_are_no_rows():
 def test_a_proxy_without_gradient_has_benign_errors():
     case, features = world()
     flat = case._replace(rewards=np.where(case.present, 1.0, 0.0)[None], proxies=("flat",))
-    table = shared_effects(rehearse(flat, features, reinforce()), features, scale="same", top=5)
+    table = shared_effects(rehearse(flat, features, reinforce()), scale="same", top=5)
     assert set(table["kind"]) == {"benign"}
     assert not table["effect"].to_numpy().any()
     assert (table["horizon"] == 0).all()
@@ -326,11 +323,11 @@ def test_a_proxy_without_gradient_has_benign_errors():
 
 def test_the_columns_and_methods_of_both_ways():
     case, features = world()
-    table = shared_effects(rehearse(case, features, reinforce()), features, top=5)
+    table = shared_effects(rehearse(case, features, reinforce()), top=5)
     assert dict(table.schema) == SHARED_ERRORS
     assert table.group_by("proxy", maintain_order=True).len()["proxy"].to_list() == list(case.proxies)
     assert table.filter(table["method"] == "counterfactual").height == 10
-    none = shared_effects(rehearse(case, features, reinforce()), features, top=0)
+    none = shared_effects(rehearse(case, features, reinforce()), top=0)
     assert set(none["method"]) == {"adjoint"}
 
 
@@ -338,5 +335,5 @@ def test_the_columns_and_methods_of_both_ways():
 def test_a_negative_tolerance_is_refused(tolerance):
     case, features = world()
     with pytest.raises(InputError) as caught:
-        shared_effects(rehearse(case, features, reinforce()), features, tolerance=tolerance)
+        shared_effects(rehearse(case, features, reinforce()), tolerance=tolerance)
     assert str(caught.value) == f"the tolerance must be zero or more, got {tolerance}. 0.001 is usual."

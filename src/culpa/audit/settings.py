@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from culpa.errors import InputError
-from culpa.predictors import Kind
+from culpa.predictors.ground import Common
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Settings:
     replicates: int = 2000  # of the bootstrap over prompts
     level: float = 0.95  # of the intervals
     budget: int = 10  # outputs of unknown truth to name for judging
-    features: Kind = "auto"  # what outputs have in common: the policy's features, n-grams of the text, or both
+    features: Common = "auto"  # what outputs have in common: the policy's features, n-grams of the text, both, or none
     repeat: int = 12  # errors of each proxy that are put right in turn; the others have their effect from derivatives
 
     def __post_init__(self) -> None:

@@ -3,8 +3,12 @@
 from culpa.dynamics.advantage import Advantage
 from culpa.dynamics.closed import advantages
 from culpa.dynamics.effect import effects
+from culpa.dynamics.horizon import parse_horizon
 from culpa.dynamics.influence import adjoint, first_order, second_order
+from culpa.dynamics.labels import labelled
 from culpa.dynamics.learner import ClosedForm, Learner, Path, best_of_n, grpo, learner, ppo, reinforce, rloo, tilt
+from culpa.dynamics.shapley import Split, integrated, split
+from culpa.dynamics.shared import SharedForecast
 from culpa.dynamics.simulate import Forecast, Horizon, simulate
 from culpa.dynamics.stall import escape_steps, stalls
 from culpa.dynamics.walk import Columns
@@ -17,6 +21,8 @@ __all__ = [
     "Horizon",
     "Learner",
     "Path",
+    "SharedForecast",
+    "Split",
     "adjoint",
     "advantages",
     "best_of_n",
@@ -24,12 +30,16 @@ __all__ = [
     "escape_steps",
     "first_order",
     "grpo",
+    "integrated",
+    "labelled",
     "learner",
+    "parse_horizon",
     "ppo",
     "reinforce",
     "rloo",
     "second_order",
     "simulate",
+    "split",
     "stalls",
     "tilt",
 ]

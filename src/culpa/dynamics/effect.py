@@ -147,13 +147,13 @@ def _compare(case: Problem, rewards: tuple[Array, Array], at: tuple[Index, Index
     parts = []
     for first in range(0, max(1, len(at[0])), width):
         some = (at[0][first : first + width], at[1][first : first + width])
-        pairs = _pairs(case, rewards, some)
-        seen = _noted(some, _run(pairs, how), _spread(pairs, how.learner), limit)
+        pairs = pairs_of(case, rewards, some)
+        seen = noted(some, _run(pairs, how), spread_of(pairs, how.learner), limit)
         parts.append(seen._replace(crossing=looks[seen.crossing]))
     return Seen(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))
 
 
-def _pairs(case: Problem, rewards: tuple[Array, Array], at: tuple[Index, Index]) -> _Pairs:
+def pairs_of(case: Problem, rewards: tuple[Array, Array], at: tuple[Index, Index]) -> _Pairs:
     """A constant truth, counted from the lowest, has effect 0 exactly."""
     outputs, prompts = at
     place = (outputs, np.arange(len(outputs)))
@@ -179,7 +179,7 @@ def _run(pairs: _Pairs, how: _How) -> Array:
     return result
 
 
-def _spread(pairs: _Pairs, learner: Learner) -> Array:
+def spread_of(pairs: _Pairs, learner: Learner) -> Array:
     """What a normalising learner divides the scores by at first, with the error and without it, (2, m)."""
     if not learner.normalise:
         return np.ones((2, pairs.start.shape[1]))
@@ -190,7 +190,8 @@ def _spread(pairs: _Pairs, learner: Learner) -> Array:
     return np.asarray(np.sqrt((mass * (scores - mean) ** 2).sum(axis=0))).reshape(2, -1)
 
 
-def _noted(at: tuple[Index, Index], means: Array, spread: Array, limit: float) -> Seen:
+def noted(at: tuple[Index, Index], means: Array, spread: Array, limit: float) -> Seen:
+    """Effects, kinds and crossings, from the means of truth, best outputs and the wrong one along two runs, (3, t, 2, m)."""
     truth, best, itself = means
     along = truth[:, 0] - truth[:, 1]
     first = [_first(along < -limit), _first(along > limit)]

@@ -114,5 +114,7 @@ def _with_means(scores: Array, mass: Array) -> Array:
     gap = np.isnan(scores)
     known = np.where(gap, 0.0, mass)
     whole = known.sum(axis=-1, keepdims=True)
-    mean = (known * np.where(gap, 0.0, scores)).sum(axis=-1, keepdims=True) / np.where(whole > 0, whole, 1.0)
-    return np.where(gap, mean, scores)
+    low = np.where(known > 0, scores, np.inf).min(axis=-1, keepdims=True)  # so that the mean of equal scores is theirs
+    low = np.where(np.isfinite(low), low, 0.0)
+    above = (known * np.where(gap, 0.0, scores - low)).sum(axis=-1, keepdims=True)
+    return np.where(gap, low + above / np.where(whole > 0, whole, 1.0), scores)

@@ -9,7 +9,7 @@ rounds of several steps that is the size of all steps of a round, so that those 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ import polars as pl
 from culpa.dynamics.advantage import Advantage
 from culpa.dynamics.learner import Path
 from culpa.dynamics.problem import Problem
+from culpa.dynamics.simulate import CURVE, Forecast
 from culpa.dynamics.stepwise import Expected
 from culpa.errors import InputError
 
@@ -34,35 +35,18 @@ _HALVINGS = 24  # of the last step, so that it ends on the divergence
 
 
 @dataclass(frozen=True, eq=False)
-class Rehearsal:
-    """What becomes of the truth when a policy with shared features is trained on each of k proxies."""
+class SharedForecast(Forecast):
+    """What becomes of the truth when a policy with shared features is trained on each of k proxies.
 
-    curves: pl.DataFrame  # proxy, step, true_reward, proxy_reward, kl, entropy: means over prompts
-    proxies: tuple[str, ...]
-    paces: Array  # (k, t) the step sizes; 0 once a run is over
-    reached: Mask  # (k,) whether the divergence was reached
-    final: Array  # (k, s, p) log-probabilities where the run was read off
-    problem: Problem
+    Its `eta` is the root mean square by which logits move in a step, its `horizon` the steps that each run took.
+    """
+
     learner: Path
-
-    @property
-    def by_prompt(self) -> Array:
-        """Expected truth of each prompt at the end, (k, p)."""
-        value: Array = (np.exp(self.final) * self.problem.truth).sum(axis=1)
-        return value
-
-    @property
-    def outcome(self) -> Array:
-        """Expected truth at the end, mean over prompts, (k,)."""
-        return np.asarray(self.by_prompt.mean(axis=1))
-
-    @property
-    def horizon(self) -> npt.NDArray[np.int64]:
-        """Steps that each run took, (k,)."""
-        return np.asarray((self.paces > 0).sum(axis=1))
+    paces: Array = field(kw_only=True)  # (k, t) the sizes of the steps; 0 once a run is over
+    features: Features = field(kw_only=True)  # (p, s, d)
 
 
-def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL) -> Rehearsal:
+def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL) -> SharedForecast:
     """Train on each proxy of the problem until the mean divergence over prompts is `kl`, and record the truth.
 
     features: (p, s, d) of the problem's prompts and outputs, centred within prompts. A proxy without any gradient (its
@@ -84,19 +68,22 @@ def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL
     walks = [_Walk(case, rewards[first : first + size], features, learner) for first in range(0, len(rewards), size)]
     runs = [_run(one, kl) for one in walks]
     frames = [
-        pl.DataFrame(rows, schema=_CURVE, orient="row").insert_column(0, pl.lit(name).alias("proxy"))
+        pl.DataFrame(rows, schema=CURVE, orient="row").insert_column(0, pl.lit(name).alias("proxy"))
         for name, rows in zip(case.proxies, (rows for one in runs for rows in one.rows), strict=True)
     ]
     longest = max(one.paces.shape[1] for one in runs)
     paces = [np.pad(one.paces, ((0, 0), (0, longest - one.paces.shape[1]))) for one in runs]
-    return Rehearsal(
+    return SharedForecast(
         pl.concat(frames),
         case.proxies,
-        np.concatenate(paces),
+        np.concatenate([(one.paces > 0).sum(axis=1) for one in runs]),
         np.concatenate([one.reached for one in runs]),
         np.concatenate([one.final for one in runs]).transpose(0, 2, 1),
         case,
         learner,
+        MOVE,
+        paces=np.concatenate(paces),
+        features=features,
     )
 
 
@@ -110,15 +97,6 @@ def replay(case: Problem, rewards: Array, features: Features, learner: Path, pac
     for pace in paces.T:
         walk.move(walk.direction() * pace[:, None, None])
         yield walk.logp
-
-
-_CURVE = {
-    "step": pl.Int64,
-    "true_reward": pl.Float64,
-    "proxy_reward": pl.Float64,
-    "kl": pl.Float64,
-    "entropy": pl.Float64,
-}
 
 
 class _Run(NamedTuple):

@@ -17,14 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from culpa.dynamics.effect import ERRORS, TOLERANCE
-from culpa.dynamics.effect import _noted as noted
-from culpa.dynamics.effect import _pairs as pairs_of
-from culpa.dynamics.effect import _spread as spread_of
+from culpa.dynamics.effect import ERRORS, TOLERANCE, noted, pairs_of, spread_of
 from culpa.dynamics.errors import Scale, errors, right_scores
 from culpa.dynamics.influence import Step
 from culpa.dynamics.reasons import Seen, reasons
-from culpa.dynamics.shared import Features, Rehearsal, replay, spread
+from culpa.dynamics.shared import SharedForecast, replay, spread
 from culpa.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -37,8 +34,7 @@ _CELLS = 8_000_000  # of states kept at once: steps x rewards x prompts x sample
 
 
 def shared_effects(
-    run: Rehearsal,
-    features: Features,
+    run: SharedForecast,
     *,
     scale: Scale = "auto",
     tolerance: float = TOLERANCE,
@@ -54,13 +50,13 @@ def shared_effects(
     """
     if not tolerance >= 0:
         raise InputError(f"the tolerance must be zero or more, got {tolerance}.", remedy=f"{TOLERANCE} is usual.")
-    by_score = (shared_adjoint(run, features) if slopes is None else slopes).scores
+    by_score = (shared_adjoint(run) if slopes is None else slopes).scores
     limit = tolerance * run.problem.truth_range
     frames = []
     for number in range(len(run.proxies)):
         one = _Proxy.of(run, number, by_score[number], scale)
         order = np.argsort(-np.abs(one.estimate), kind="stable")[:top]
-        frames.append(_frame(one, _simulated(one, features, order, limit), order, limit))
+        frames.append(_frame(one, _simulated(one, order, limit), order, limit))
     return pl.concat(frames)
 
 
@@ -71,7 +67,7 @@ class Slopes(NamedTuple):
     prompts: Array  # (k, p) by how often a prompt is trained on, read off at the same divergence; their mean is 0
 
 
-def shared_adjoint(run: Rehearsal, features: Features) -> Slopes:
+def shared_adjoint(run: SharedForecast) -> Slopes:
     """How the truth at the end of each proxy's run changes with each score, and with each prompt's part in training.
 
     Exact for the run with its step sizes; a normalising learner is taken in the limit of large groups. More of a prompt
@@ -79,7 +75,7 @@ def shared_adjoint(run: Rehearsal, features: Features) -> Slopes:
 
         dV/dn = d - (sum d / sum e) (e + KL - mean KL)        d, e: of the truth and of the divergence, as the steps are
 
-    With the truth of each prompt at the end (`Rehearsal.by_prompt`) this is the outcome's influence by prompts, and the
+    With the truth of each prompt at the end (`by_prompt`) this is the outcome's influence by prompts, and the
     mean over drawn prompts of the two a bootstrap of the whole rehearsal to first order.
 
     >>> from culpa.dynamics.learner import reinforce
@@ -89,7 +85,7 @@ def shared_adjoint(run: Rehearsal, features: Features) -> Slopes:
     >>> scores = np.array([[1.0, 0.0]])
     >>> case = problem(Rollouts(np.array(["a"], dtype=object), scores >= 0, scores * 0 + 0.5, {"rm": scores}, scores))
     >>> alike = np.array([[[1.0], [-1.0]]])
-    >>> bool(shared_adjoint(rehearse(case, alike, reinforce()), alike).scores[0, 0, 0] > 0)
+    >>> bool(shared_adjoint(rehearse(case, alike, reinforce())).scores[0, 0, 0] > 0)
     True
     """
     if not run.learner.plain:
@@ -97,19 +93,19 @@ def shared_adjoint(run: Rehearsal, features: Features) -> Slopes:
         raise InputError(problem, remedy="Take reinforce, rloo:K or grpo:K without a signal.")
     case = run.problem
     width = max(1, _CELLS // (run.paces.shape[1] * case.start.size))
-    parts = [_back(run, slice(first, first + width), features) for first in range(0, len(run.proxies), width)]
+    parts = [_back(run, slice(first, first + width)) for first in range(0, len(run.proxies), width)]
     scores, truth, spent = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     whole = np.where(run.reached, spent.sum(axis=1), np.inf)
     held = truth - (truth.sum(axis=1) / whole)[:, None] * spent
     return Slopes(scores.transpose(0, 2, 1), held - held.mean(axis=1, keepdims=True))
 
 
-def _back(run: Rehearsal, some: slice, features: Features) -> tuple[Array, Array, Array]:
+def _back(run: SharedForecast, some: slice) -> tuple[Array, Array, Array]:
     """Derivatives with the steps as they are: of the truth by scores (k, p, s), of truth and divergence by prompts."""
     case, learner = run.problem, run.learner.in_the_limit()
-    flat = features.reshape(-1, features.shape[-1])
+    flat = run.features.reshape(-1, run.features.shape[-1])
     rewards, paces = case.rewards[some].transpose(0, 2, 1), run.paces[some] / len(case.prompts)
-    *states, end = replay(case, rewards, features, learner, run.paces[some])
+    *states, end = replay(case, rewards, run.features, learner, run.paces[some])
     start, ratio = np.tile(case.start, len(rewards)), np.where(case.present.T, end - _held(case.start.T), 0.0)
     last = np.exp(end)
     values = np.stack([np.broadcast_to(case.truth.T, last.shape), ratio])
@@ -141,14 +137,14 @@ def _columns(cube: Array) -> Array:
 class _Proxy(NamedTuple):
     """One proxy's run and its n errors."""
 
-    run: Rehearsal
+    run: SharedForecast
     number: int
     rewards: tuple[Array, Array]  # (s, p) as they are, and right
     at: tuple[Index, Index]  # output and prompt of each error, (n,)
     estimate: Array  # (n,)
 
     @staticmethod
-    def of(run: Rehearsal, number: int, slope: Array, scale: Scale) -> "_Proxy":
+    def of(run: SharedForecast, number: int, slope: Array, scale: Scale) -> "_Proxy":
         case, reward = run.problem, run.problem.rewards[number]
         right = right_scores(case, reward, scale)
         outputs, prompts = np.nonzero(errors(case, reward, right))
@@ -156,7 +152,7 @@ class _Proxy(NamedTuple):
         return _Proxy(run, number, (reward, right), (outputs, prompts), estimate)
 
 
-def _simulated(one: _Proxy, features: Features, order: Index, limit: float) -> tuple[Seen, Array]:
+def _simulated(one: _Proxy, order: Index, limit: float) -> tuple[Seen, Array]:
     """What the runs show of some of a proxy's errors, each put right alone; and the effect on its own prompt."""
     case, learner = one.run.problem, one.run.learner.in_the_limit()
     outputs, prompts = one.at[0][order], one.at[1][order]
@@ -165,7 +161,7 @@ def _simulated(one: _Proxy, features: Features, order: Index, limit: float) -> t
     mended[np.arange(count), prompts, outputs] = one.rewards[1][outputs, prompts]
     here, means = np.arange(count), []
     paces = np.repeat(one.run.paces[one.number][None], count + 1, axis=0)
-    for logp in replay(case, np.concatenate([wrong[None], mended]), features, learner, paces):
+    for logp in replay(case, np.concatenate([wrong[None], mended]), one.run.features, learner, paces):
         prob = np.exp(logp)
         total = (prob * case.truth.T).sum(axis=(1, 2))
         both = np.stack([prob[0, prompts], prob[1 + here, prompts]])  # of the error's own prompt, (2, n, s)

@@ -75,10 +75,15 @@ class Forecast:
     sampled: bool = False  # each step from drawn groups, not the expected one
 
     @property
+    def by_prompt(self) -> Array:
+        """Expected truth of each prompt at the horizon, (k, p)."""
+        value: Array = (np.exp(self.final) * self.problem.truth).sum(axis=1)
+        return value
+
+    @property
     def outcome(self) -> Array:
         """Expected truth at the horizon, mean over prompts, (k,)."""
-        value: Array = (np.exp(self.final) * self.problem.truth).sum(axis=1).mean(axis=1)
-        return value
+        return np.asarray(self.by_prompt.mean(axis=1))
 
     @property
     def finite(self) -> npt.NDArray[np.int64]:
@@ -142,7 +147,7 @@ def run(
     most = most_steps(learner, horizon.steps)
     runs = [_run_one(case, reward, one, horizon, most) for one, reward in zip(starts, case.rewards, strict=True)]
     frames = [
-        pl.DataFrame(one.rows, schema=_CURVE, orient="row").insert_column(0, pl.lit(name).alias("proxy"))
+        pl.DataFrame(one.rows, schema=CURVE, orient="row").insert_column(0, pl.lit(name).alias("proxy"))
         for name, one in zip(case.proxies, runs, strict=True)
     ]
     return Forecast(
@@ -168,7 +173,7 @@ def recorded_steps(most: int) -> list[int]:
     return [0, *spaced]
 
 
-_CURVE = {
+CURVE = {
     "step": pl.Int64,
     "true_reward": pl.Float64,
     "proxy_reward": pl.Float64,

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from culpa.dynamics.learner import Path
 from culpa.dynamics.problem import problem
-from culpa.dynamics.shared import KL, Rehearsal, rehearse
+from culpa.dynamics.shared import KL, SharedForecast, rehearse
 from culpa.predictors.features import Features, needed
 from culpa.rollouts import Rollouts
 
 
 def feature_rehearsal(
     rollouts: Rollouts, proxies: Sequence[str] = (), *, learner: Path, features: Features | None = None, kl: float = KL
-) -> Rehearsal:
+) -> SharedForecast:
     """What becomes of the truth when the policy is trained on each proxy until it has moved by `kl`; all by default.
 
     Without `features` the record's own are taken, its text's n-grams where it has none, or both. An output without a

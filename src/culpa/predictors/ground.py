@@ -1,0 +1,130 @@
+"""What a rehearsal stands on: the outputs with their masses, and what they have in common across prompts, if anything.
+
+Equal texts of a prompt are one output: what a policy says twice it says with twice the mass. Where outputs have
+features, the policy is one weight vector for all prompts (`culpa.dynamics.shared`); where they are enumerated, with the
+policy's mass on each, every prompt is walked by itself. A learner that only chooses among outputs shares nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from culpa.dynamics.horizon import parse_horizon
+from culpa.dynamics.learner import ClosedForm, Learner, reinforce
+from culpa.dynamics.problem import Problem, problem
+from culpa.dynamics.shared import rehearse as rehearse_shared
+from culpa.dynamics.simulate import Forecast, Horizon
+from culpa.dynamics.simulate import run as walk
+from culpa.errors import InputError, shorten
+from culpa.predictors.features import Features, Floats, Kind, features_of
+from culpa.rollouts import Rollouts
+from culpa.rollouts.columns import RESPONSE
+from culpa.rollouts.merge import merged
+
+ETA = 0.1  # step of the logits where every prompt is walked by itself
+SHARED, ALONE = "shared features", "every prompt by itself"
+Common = Literal[Kind, "none"]
+
+
+class Ground(NamedTuple):
+    """A record as a rehearsal sees it."""
+
+    record: Rollouts  # with equal texts merged
+    case: Problem
+    features: Features | None  # None: every prompt by itself
+
+    @property
+    def values(self) -> Floats | None:
+        """The features of the problem's prompts, (p, s, d)."""
+        return None if self.features is None else self.features.values[self.case.prompts]
+
+    @property
+    def mode(self) -> str:
+        """Whether prompts share anything, in words."""
+        return ALONE if self.features is None else SHARED
+
+
+def ground(rollouts: Rollouts, proxies: Sequence[str] = (), *, learner: Learner, features: Common = "auto") -> Ground:
+    """What the rollouts give to rehearse on. features="none": every prompt by itself, whatever its outputs share.
+
+    A missing verdict pushes nowhere at first; an output of unknown truth is left out.
+
+    >>> import polars as pl
+    >>> from culpa.rollouts.dense import from_frame
+    >>> said = {"prompt_id": ["a", "a", "a"], "response": ["yes", "yes", "no"], "proxy.rm": [1.0, 1.0, 0.0]}
+    >>> found = ground(from_frame(pl.DataFrame(said | {"truth": [1.0, 1.0, 0.0]})), learner=reinforce())
+    >>> found.mode, np.exp(found.case.start).ravel().round(3).tolist()
+    ('shared features', [0.667, 0.333])
+    """
+    if features not in (*get_args(Kind), "none"):
+        known = ", ".join((*get_args(Kind), "none"))
+        raise InputError(f"no features are of the kind {shorten(repr(features))}.", remedy=f"Known: {known}.")
+    record = _merged(rollouts)
+    found = None if features == "none" or isinstance(learner, ClosedForm) else features_of(record, features)
+    case = problem(record, tuple(proxies), missing="mean")
+    return Ground(record, case, None if found is None or found.alike else found)
+
+
+def enumerated(record: Rollouts) -> bool:
+    """Whether some prompt gives its outputs unequal mass, as enumerated and merged ones have; samples have equal."""
+    own = record.weight > 0
+    low = np.where(own, record.weight, np.inf).min(axis=1)
+    return bool((record.weight.max(axis=1) > low * (1 + 1e-9)).any())
+
+
+def forecast(case: Problem, values: Floats | None, learner: Learner, horizon: Horizon, *, eta: float = ETA) -> Forecast:
+    """The run of all proxies of a problem: with shared features where there are any, else of every prompt by itself.
+
+    eta: step of the logits where every prompt is walked by itself; with shared features steps set themselves.
+    """
+    if values is None or isinstance(learner, ClosedForm):
+        return walk(case, learner, horizon, eta)
+    if horizon.kl is None:
+        problem = f"the horizon {said(horizon)} does not fit policies that share features."
+        raise InputError(problem, remedy='Use kl=VALUE: how far the policy moves; or the features "none".')
+    return rehearse_shared(case, values, learner, kl=horizon.kl)
+
+
+def rehearse(
+    rollouts: Rollouts,
+    proxy: str | Sequence[str] = (),
+    *,
+    learner: Learner | None = None,
+    horizon: str | Horizon = "kl=0.4",
+    features: Common = "auto",
+    eta: float = ETA,
+) -> Forecast:
+    """What becomes of the truth when a policy is trained on each proxy (all of them if none is named).
+
+    learner   the algorithm; REINFORCE if not given
+    horizon   "kl=0.4", "steps=500" or "gain=0.5": how far it trains
+    features  what outputs have in common: the policy's own features, n-grams of the text, both, or "none"
+
+    >>> scores = np.array([[1.0, 0.0]])
+    >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
+    >>> rehearse(rollouts, "rm", horizon="kl=0.4").outcome.round(3).tolist()
+    [0.611]
+    """
+    how = learner or reinforce()
+    until = parse_horizon(horizon) if isinstance(horizon, str) else horizon
+    names = (proxy,) if isinstance(proxy, str) else tuple(proxy)
+    found = ground(rollouts, names, learner=how, features=features)
+    return forecast(found.case, found.values, how, until, eta=eta)
+
+
+def said(horizon: Horizon) -> str:
+    """A horizon as it is written.
+
+    >>> said(Horizon()), said(Horizon(kl=None, steps=50))
+    ('kl=0.4', 'steps=50')
+    """
+    if horizon.gain is not None:
+        return f"gain={horizon.gain:g}"
+    return f"steps={horizon.steps}" if horizon.kl is None else f"kl={horizon.kl:g}"
+
+
+def _merged(rollouts: Rollouts) -> Rollouts:
+    if RESPONSE not in rollouts.table.columns or rollouts.table[RESPONSE].null_count() == rollouts.size:
+        return rollouts
+    return merged(rollouts, by=RESPONSE)
