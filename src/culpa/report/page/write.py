@@ -11,7 +11,7 @@ from typing import Any
 
 from culpa._version import __version__
 from culpa.audit import Outlook, Verdict
-from culpa.audit.outlook import SHARED
+from culpa.predictors.ground import SHARED
 from culpa.report.page import data, words
 from culpa.report.view import sections
 from culpa.rollouts import Rollouts, write_text
