@@ -18,7 +18,7 @@ from culpa.advice.groups import exact
 from culpa.advice.measure import measure_next
 from culpa.advice.rates import Independence, independence, pairs_of, prompts_of, rates_of, silent_share
 from culpa.advice.regime import boundary, early_gain, levers
-from culpa.advice.worlds import POOLED, PRODUCT, feature_world, kinds_of, pattern_world, prior_mass
+from culpa.advice.worlds import POOLED, PRODUCT, feature_world, kinds_of, pattern_world, strength
 from culpa.dynamics import Horizon, Learner, grpo
 from culpa.dynamics.learner import Path
 from culpa.dynamics.simulate import recorded_steps
@@ -82,17 +82,19 @@ def advise(
     asked = Asked(Run(path, eta, until.steps, until.kl, group), until.kl)
     forecasts, other, source = _forecasts(rollouts, known, ways, asked, apart, draws_of(len(known.prompts), rng))
     decision = decide(_views(forecasts, asked), _views(other, asked))
-    regime = _regime(known, group, apart, forecasts[0].prior, passed)
+    mass = _smoothed(known, forecasts[0].prior)
+    regime = _regime(known, mass, group, apart, passed)
     facts = {
         "learner": path.name, "group": group, "horizon": {"kl": until.kl, "steps": until.steps}, "eta": eta,
         "seed": seed, "prompts": len(known.prompts), "outputs": int(known.outputs.sum()),
         "checks": list(known.names), "sampled": known.sampled, "truth": known.truth is not None,
         "prior": forecasts[0].prior if known.sampled else "none needed", "features": source,
+        "strength": strength(known) if known.sampled else 0.0,
         "success_before": float((known.mass @ known.success).mean()),
     }  # fmt: skip
     return Advice(
         decision, rates, pairs, prompts_of(known, rollouts.prompt_id), _outcomes([*forecasts, *other], asked),
-        _curves(forecasts), _credits(known, ways, path, group, forecasts[0].prior), regime,
+        _curves(forecasts), _credits(known, mass, ways, path, group), regime,
         measure_next(decision, forecasts, known, regime), facts, (*known.notes, *_notes(known)),
     )  # fmt: skip
 
@@ -170,10 +172,14 @@ def _points(course: Course) -> list[tuple[int, float, float]]:
     return list(zip(steps, success.tolist(), kl.tolist(), strict=True))
 
 
-def _credits(checks: Checks, ways: Sequence[Credit], path: Path, group: int, prior: str) -> pl.DataFrame:
+def _smoothed(checks: Checks, prior: str) -> Array:
+    """The mass that each prompt is taken to have on the patterns, (p, z)."""
     kinds = kinds_of(checks)
     world = pattern_world(checks, kinds, kinds.number[None] / kinds.number.sum(), prior=prior, shared=False)
-    mass = np.exp(world.start[0])[kinds.of_prompt]
+    return np.asarray(np.exp(world.start[0])[kinds.of_prompt])
+
+
+def _credits(checks: Checks, mass: Array, ways: Sequence[Credit], path: Path, group: int) -> pl.DataFrame:
     rows = [
         (way.name, silent_share(checks, way, group, mass), exact(len(np.unique(way.reward.round(12))), path))
         for way in ways
@@ -181,16 +187,15 @@ def _credits(checks: Checks, ways: Sequence[Credit], path: Path, group: int, pri
     return pl.DataFrame(rows, schema={"credit": pl.String, "silent": pl.Float64, "exact": pl.Boolean}, orient="row")
 
 
-def _regime(checks: Checks, group: int, apart: Independence, prior: str, rates: Array) -> dict[str, Any]:
-    """Where the policy stands; levers are those of the pooled masses under the prior."""
+def _regime(checks: Checks, mass: Array, group: int, apart: Independence, rates: Array) -> dict[str, Any]:
+    """Where the policy stands; boundaries and levers are those of the masses under the prior."""
     passed = checks.patterns.sum(axis=1)
-    pooled = prior_mass((checks.mass * checks.outputs[:, None]).sum(axis=0), checks, prior)
     p = float(checks.mass[:, -1].mean())
     r = float(checks.mass[:, passed == 0].sum(axis=1).mean())
     q = 1.0 - p - r
     binary, partial = (way.reward for way in credits(checks.patterns, rates)[:2])
-    ahead = early_gain(checks.mass, partial, binary)
-    lever = levers(pooled, checks.patterns)
+    ahead = early_gain(mass, partial, binary)
+    lever = levers(mass.mean(axis=0), checks.patterns)
     return {
         "p": p, "q": q, "r": r, "pk": p * group, "group_for_one": ceil(1.0 / p) if p > 0 else None,
         "boundary": float(boundary(p, q)), "prompts_gaining": float((ahead > 0).mean()),

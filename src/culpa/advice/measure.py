@@ -11,6 +11,7 @@ from culpa.advice.checks import Checks
 from culpa.advice.credit import CREDITS
 from culpa.advice.decide import SURE, TOLERANCE, Decision
 from culpa.advice.forecast import Forecast
+from culpa.dynamics.simulate import recorded_steps
 
 Array = npt.NDArray[np.float64]
 
@@ -25,9 +26,9 @@ def measure_next(
     if decision.kind == "use":
         return ()
     found = [*_outputs(checks, regime)]
-    if decision.kind == "cannot tell":
-        found += [*_worlds(decision, forecasts), *_prompts(decision, len(checks.prompts))]
-    return tuple(found)
+    if decision.kind == "no difference":
+        return (*found, *_earlier(forecasts))
+    return (*found, *_worlds(decision, forecasts), *_prompts(decision, len(checks.prompts)))
 
 
 def _outputs(checks: Checks, regime: dict[str, Any]) -> list[str]:
@@ -43,6 +44,23 @@ def _outputs(checks: Checks, regime: dict[str, Any]) -> list[str]:
         ]
     more = ceil((ENOUGH - seen) / regime["p"])
     return [f"only {seen:.0f} outputs pass all checks: about {more:,} outputs more would show {ENOUGH}"]
+
+
+def _earlier(forecasts: Sequence[Forecast]) -> list[str]:
+    """Where credits that end alike were furthest apart on the way."""
+    found = []
+    for one in forecasts:
+        last = min(course.step[-1, 0] for course in one.courses)
+        steps = np.array([0, *recorded_steps(max(1, int(last)))])
+        ways = np.stack([np.interp(steps, way.step[:, 0], way.success[:, 0]) for way in one.courses])
+        at = int(np.ptp(ways, axis=0).argmax())
+        best, least = int(ways[:, at].argmax()), int(ways[:, at].argmin())
+        if ways[best, at] - ways[least, at] >= _CLEAR:
+            found.append(
+                f"the same at this horizon, not before ({one.model}): at step {steps[at]:,} success is "
+                f"{ways[best, at]:.2f} with {CREDITS[best]} and {ways[least, at]:.2f} with {CREDITS[least]} credit"
+            )
+    return found
 
 
 def _worlds(decision: Decision, forecasts: Sequence[Forecast]) -> list[str]:

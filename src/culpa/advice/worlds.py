@@ -4,9 +4,10 @@
     skills      every check is a skill that all outputs and prompts share: one weight per check
     features    the sampled outputs, with the policy's features or n-grams of their text shared by all prompts
 
-A pattern that a prompt never showed has unknown mass. In the first two worlds a prompt of n outputs is taken for n of
-its own and `STRENGTH` drawn from a prior: the pooled frequencies of the patterns, half an output added to each, or the
-product of the checks' pooled rates, where they are independent.
+A pattern that a prompt never showed has unknown mass, and of those it showed the counts are chance too. In the first
+two worlds a prompt of n outputs is taken for n of its own and a of a prior's: the pooled frequencies of the patterns,
+half an output added to each, or the product of the checks' pooled rates, where they are independent. The number a is
+what the prompts themselves say of their unlikeness (`strength`): without it, chance looks like hard and easy prompts.
 """
 
 from typing import NamedTuple
@@ -25,7 +26,7 @@ Index = npt.NDArray[np.int64]
 
 ALONE, SKILLS, FEATURES = "by prompt", "skills", "features"
 POOLED, PRODUCT = "pooled patterns", "product of rates"
-STRENGTH = 1.0  # outputs that the prior counts for in each prompt
+STRONGEST, USUAL = 1_000.0, 1.0  # the most outputs that a prior counts for; where one output a prompt tells nothing
 CELLS = 2_400  # sampled outputs that are walked with features
 
 
@@ -62,6 +63,31 @@ def kinds_of(checks: Checks, most: int | None = None) -> Kinds:
     return Kinds(joined / together[:, None], together, bin_of[inverse])
 
 
+def strength(checks: Checks) -> float:
+    """Outputs that the prior counts for in each prompt, from how alike two outputs of a prompt are: a = 1 / rho - 1.
+
+    rho = (A - S) / (1 - S), A = chance that two outputs of one prompt have the same pattern, S = of two prompts; both
+    without bias. Of masses drawn around the pooled ones (Dirichlet), rho = 1 / (a + 1). Prompts that are no less alike
+    than chance has it get the most there is.
+
+    >>> from culpa.advice.checks import checks_of
+    >>> cells = {"a": np.array([[1.0, 1.0], [0.0, 0.0]]), "b": np.array([[1.0, 1.0], [0.0, 0.0]])}
+    >>> names, there = np.array(["x", "y"], dtype=object), np.ones((2, 2), dtype=bool)
+    >>> strength(checks_of(Rollouts(names, there, there / 2, cells)))
+    0.0
+    """
+    several = checks.outputs > 1
+    if several.sum() < 2:
+        return USUAL
+    mass, count = checks.mass[several], checks.outputs[several]
+    inside = float((((mass**2).sum(axis=1) * count - 1.0) / (count - 1.0)).mean())
+    across = float((mass.sum(axis=0) ** 2 - (mass**2).sum(axis=0)).sum() / (len(mass) * (len(mass) - 1.0)))
+    if across >= 1.0:
+        return STRONGEST
+    alike = (inside - across) / (1.0 - across)
+    return float(min(STRONGEST, 1.0 / alike - 1.0)) if alike > 0 else STRONGEST
+
+
 def prior_mass(counts: Array, checks: Checks, prior: str) -> Array:
     """Mass of the patterns before a prompt is seen, (..., z), from pooled counts of them (..., z).
 
@@ -93,9 +119,9 @@ def pattern_world(checks: Checks, kinds: Kinds, share: Array, *, prior: str, sha
     counts = (share * kinds.number.sum()) @ kinds.seen
     before = prior_mass(counts, checks, prior)[:, None, :]
     whole = kinds.seen.sum(axis=1, keepdims=True)
-    strength = STRENGTH if checks.sampled else 0.0
+    added = strength(checks) if checks.sampled else 0.0
     with np.errstate(divide="ignore"):
-        start = np.log((kinds.seen + strength * before) / (whole + strength))
+        start = np.log((kinds.seen + added * before) / (whole + added))
     bits = checks.patterns.astype(np.float64) if shared else None
     return World(start, share, None, checks.success, bits)
 

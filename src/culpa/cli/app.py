@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from culpa._version import __version__
-from culpa.cli import audit, check, convert, demo, papers, rehearse
+from culpa.cli import advise, audit, check, convert, demo, papers, rehearse
 from culpa.cli.screen import say, tolerate_encodings
 from culpa.errors import InputError
 
@@ -22,7 +22,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _name, _verb in (("demo", demo), ("audit", audit), ("rehearse", rehearse), ("check", check), ("convert", convert)):
+for _name, _verb in (
+    ("demo", demo),
+    ("audit", audit),
+    ("rehearse", rehearse),
+    ("advise", advise),
+    ("check", check),
+    ("convert", convert),
+):
     app.command(_name, epilog=_verb.EXAMPLE)(_verb.command)
 
 app.add_typer(papers.app, name="papers")
