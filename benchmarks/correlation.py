@@ -14,9 +14,10 @@ from collections import defaultdict
 import numpy as np
 import numpy.typing as npt
 from correlation_candidates import CANDIDATES, candidate_rows
-from correlation_rows import ROWS, Scores, plain_rows, tabular_rows, wrong
+from correlation_rows import ROWS, Scores, plain_rows, same_steps_controls, tabular_rows, wrong
 from correlation_shared import (
     ask,
+    clock_controls,
     control_rows,
     feature_set,
     known,
@@ -57,13 +58,14 @@ def measured(world: World, samples: int = 32) -> dict[tuple[str, str], Array]:
 
 
 def _unshared(
-    _: World, own: Rollouts, columns: list[Outcome], rng: np.random.Generator
+    world: World, own: Rollouts, columns: list[Outcome], rng: np.random.Generator
 ) -> list[tuple[Outcome, Scores]]:
     learner = columns[0].learner
     right, null = tabular_cosine(own, learner, rng)
     other, _ = tabular_cosine(own, wrong(learner), rng)
     rows = {"gradient cosine": right, "gradient cosine, wrong learner": other, "cosine, truth shuffled": null}
-    return [(one, rows) for one in columns]
+    later = np.random.default_rng([world.seed, ord(world.plan.name), 5])
+    return [(one, rows | same_steps_controls(own, one, world.plan.step, later)) for one in columns]
 
 
 def _shared(
@@ -71,6 +73,7 @@ def _shared(
 ) -> list[tuple[Outcome, Scores]]:
     features, result = feature_set(own), []
     asked: dict[Path, tuple] = {}
+    later = np.random.default_rng([world.seed, ord(world.plan.name), 5])
     for one in columns:
         until = np.max([np.full(len(world.names), 1.6), *(other.kl for other in columns)], axis=0)
         if one.learner not in asked:
@@ -79,7 +82,8 @@ def _shared(
             rest = control_rows(own, one.learner, right, rng) | candidate_rows(right, rng)
             asked[one.learner] = right, other, rest
         right, other, rest = asked[one.learner]
-        result.append((one, shared_rows(own, one, world.plan.step, right, other) | rest))
+        rows = shared_rows(own, one, world.plan.step, right, other) | clock_controls(own, one, world.plan.step, later)
+        result.append((one, rows | rest))
     return result
 
 

@@ -20,11 +20,13 @@ from culpa.audit.measures import BY_NAME
 from culpa.audit.offline import all_weights, offline_measures, offline_pairs, offline_sums
 from culpa.dynamics import Horizon, Path, grpo, reinforce, simulate
 from culpa.metrics import mean, pair_counts
+from culpa.predictors.cosine import shuffled
 
 Array = npt.NDArray[np.float64]
 Scores = dict[str, Array]  # row -> (k,)
 
 KL = 0.4
+SHUFFLES = 10  # shuffled truths; a row's figure is the mean of their correlations
 
 
 class Row(NamedTuple):
@@ -83,7 +85,13 @@ CONTROLS = (
     Row("rehearsal KL .4, truth shuffled", "BC"),
 )
 CEILING = (Row("the other training seed", "C"),)
-ROWS = PLAIN + TABULAR + SHARED + CONTROLS + CEILING
+LATER = (  # controls of the rehearsals with the real run's steps, added after the first reading of the table
+    Row("same steps, wrong learner", "ABC"),
+    Row("same steps, truth shuffled", "ABC"),
+    Row("same steps, unrelated features", "BC"),
+    Row("same steps, features shuffled", "BC"),
+)
+ROWS = PLAIN + TABULAR + SHARED + CONTROLS + CEILING + LATER
 
 _OFF = {
     "Acc off": "acc_off",
@@ -162,6 +170,17 @@ def tabular_rows(own: Rollouts, columns: list[Outcome], world: World) -> list[Sc
             rows["tabular rehearsal, same steps"] = run.outcome
         result.append(rows)
     return result
+
+
+def same_steps_controls(own: Rollouts, column: Outcome, step: float, rng: np.random.Generator) -> Scores:
+    """The wrong learner and shuffled truths, with as many steps of the same size, where nothing is shared."""
+    horizon = Horizon(kl=None, steps=column.steps)
+    right = simulate(own, learner=column.learner, horizon=horizon, eta=step)
+    mixed = shuffled(right.problem.truth.T, right.problem.present.T, SHUFFLES, rng)
+    return {
+        "same steps, wrong learner": simulate(own, learner=wrong(column.learner), horizon=horizon, eta=step).outcome,
+        "same steps, truth shuffled": np.einsum("ksp,bps->bk", np.exp(right.final), mixed) / len(mixed[0]),
+    }
 
 
 def _furthest(columns: list[Outcome], learner: Path) -> Array:

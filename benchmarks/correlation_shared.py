@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from correlation_rows import KL, Scores, curves_of, hacc, read_off
+from correlation_rows import KL, SHUFFLES, Scores, curves_of, hacc, read_off, wrong
 from correlation_walk import portions, states
 from world_training import Outcome
 
@@ -21,7 +21,6 @@ from culpa.predictors.cosine import Cosine, gradient_cosine, shuffled
 Array = npt.NDArray[np.float64]
 Rng = np.random.Generator
 
-SHUFFLES = 10  # shuffled truths; a row's figure is the mean of their correlations
 MOST_STEPS = 150
 MEDIANS = {".4": 0.4, "1": 1.0, "2": 2.0}
 _TOGETHER = 25  # proxies whose gradients are held at once where every output is a feature of its own
@@ -95,17 +94,40 @@ def gradients(cosine: Cosine) -> Array:
 
 def clock_rows(own: Rollouts, column: Outcome, step: float) -> Scores:
     """The same plain steps for all proxies: those of the real run, and until the median proxy has diverged so far."""
-    case, steps = problem(own), min(column.steps, MOST_STEPS)
-    kl, truth = np.zeros((2, steps + 1, len(case.proxies)))
-    for places, some in portions(case, np.arange(len(case.proxies))):
-        path = states(some, own.features, column.learner, step * column.steps / steps, column.column == "C rloo")
-        for number, state in enumerate(islice(path, steps + 1)):
-            kl[number, places], truth[number, places] = state.kl, state.truth
+    kl, truth, _ = _walked(own, own.features, column, step)
     rows = {"feature rehearsal, same steps": truth[-1]}
     for name, most in MEDIANS.items():
         over = np.median(kl, axis=1) >= most
         rows[f"feature rehearsal, one clock to median KL {name}"] = truth[int(over.argmax()) if over.any() else -1]
     return rows
+
+
+def clock_controls(own: Rollouts, column: Outcome, step: float, rng: Rng) -> Scores:
+    """The real run's steps by the wrong learner, with features of others or of nobody; shuffled truths."""
+    case, spoiled = problem(own), _spoiled(own, rng)
+    other = column._replace(learner=wrong(column.learner), column="")
+    strange = spoiled["unrelated features"] * own.features[own.present].std()
+    mixed = shuffled(case.truth.T, case.present.T, SHUFFLES, rng)
+    return {
+        "same steps, wrong learner": _walked(own, own.features, other, step)[1][-1],
+        "same steps, unrelated features": _walked(own, strange, column, step)[1][-1],
+        "same steps, features shuffled": _walked(own, spoiled["features shuffled"], column, step)[1][-1],
+        "same steps, truth shuffled": np.einsum("kps,bps->bk", _walked(own, own.features, column, step)[2], mixed),
+    }
+
+
+def _walked(
+    own: Rollouts, features: npt.NDArray[np.float32], column: Outcome, step: float
+) -> tuple[Array, Array, Array]:
+    """Divergence and truth after each step, (t, k), and the last policies, (k, p, s)."""
+    case, steps = problem(own), min(column.steps, MOST_STEPS)
+    kl, truth = np.zeros((2, steps + 1, len(case.proxies)))
+    final = np.zeros((len(case.proxies), *case.truth.T.shape))
+    for places, some in portions(case, np.arange(len(case.proxies))):
+        path = states(some, features, column.learner, step * column.steps / steps, column.column == "C rloo")
+        for number, state in enumerate(islice(path, steps + 1)):
+            kl[number, places], truth[number, places], final[places] = state.kl, state.truth, state.prob
+    return kl, truth, final
 
 
 def control_rows(own: Rollouts, learner: Path, right: Known, rng: Rng) -> Scores:

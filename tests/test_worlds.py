@@ -468,6 +468,22 @@ def test_held_out_prompts_that_share_nothing_stay_where_they_were(linear):
     np.testing.assert_allclose(found[0], (start[half].mean() + start[~half].mean()) / 2)
 
 
+def test_held_out_prompts_are_judged_by_the_weights_of_the_others(linear):
+    own = worlds.rollouts(linear, samples=6)
+    cosine = shared.gradient_cosine(own, learner=training.reinforce(), features=shared.feature_set(own))
+    found = candidates.held_out(shared.Known(cosine, [], []), (0.3,), np.random.default_rng(7))
+    half = np.random.default_rng(7).permutation(worlds.MEASURED) < worlds.MEASURED // 2
+    means = []
+    for here in (half, ~half):
+        some = candidates.part(cosine.case, here)
+        weights = candidates._ends(some, cosine.features[here], cosine.learner, (0.3,))[0, 4]
+        mass = np.where(own.present, own.weight, 0.0) * np.exp(cosine.features @ weights)
+        value = (mass * np.where(own.present, own.truth, 0.0)).sum(axis=1) / mass.sum(axis=1)
+        means.append(value[~here].mean())
+    assert found[0, 4] == pytest.approx(np.mean(means))
+    assert means[0] != pytest.approx(means[1])
+
+
 def test_halves_of_what_is_the_same_everywhere_are_reliable():
     proxy = np.broadcast_to(np.array([[1.0, 2.0]])[:, None], (1, 10, 2))
     found = candidates._halves(proxy, proxy[0] * [1, 0], np.random.default_rng(1))
