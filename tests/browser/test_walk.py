@@ -42,7 +42,7 @@ def problems(seed):
         mass = rng.dirichlet(np.full(size, 0.3 if number % 2 else 3.0))
         mass = np.maximum(mass, 1e-12)
         scores = rng.normal(size=size) if number % 3 else (rng.random(size) < 0.4).astype(float) * 2.5
-        yield mass / mass.sum(), scores * (1.0 if number != 5 else 0.0) + (1e6 if number == 4 else 0.0)
+        yield mass / mass.sum(), scores * (1.0 if number != 5 else 0.0) + (1e6 if number in (3, 4) else 0.0)
 
 
 def run(blank, mass, reward, learner, **more):

@@ -66,6 +66,12 @@ def test_equal_masses_are_distinct_samples():
     assert not data.distinct(worlds.enumerated())
 
 
+def test_one_prompt_of_unequal_masses_makes_mass_telling():
+    mass = np.array(worlds.record().weight)
+    mass[2] = [0.5, 0.2, 0.1, 0.1, 0.1]
+    assert not data.distinct(replace(worlds.record(), weight=mass))
+
+
 def test_neighbourhoods_weigh_what_looks_alike():
     features = np.array([[[1.0, 0.0], [1.0, 0.0], [-2.0, 0.0]]], dtype=np.float32)
     mass = np.full((1, 3), 1 / 3)

@@ -98,6 +98,15 @@ def test_a_reason_that_is_not_known_is_said(alone):
     assert found.rows[0]["reason"] is None
 
 
+def test_the_curves_are_told_best_first_and_every_fourth(alone):
+    table = next(one.table for one in of(alone).figures if one.name == "curves")
+    told = [row[0] for row in table.rows]
+    assert list(dict.fromkeys(told)) == alone.ranking["proxy"].to_list()
+    for name in alone.ranking["proxy"]:
+        steps = alone.outlook.curves.filter(proxy=name)["step"].to_list()
+        assert [int(row[1].replace(",", "")) for row in table.rows if row[0] == name] == steps[::4]
+
+
 def test_an_audit_without_errors_has_no_map(alone):
     found = of(replace(alone, outlook=replace(alone.outlook, errors=alone.outlook.errors.clear())))
     assert "errors" not in names(found)

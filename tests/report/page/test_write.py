@@ -120,6 +120,12 @@ def test_every_figure_is_drawn_and_has_its_table(plain):
         assert "<table>" in plain.split(f'id="chart-{name}"')[1].split("</details>")[0]
 
 
+def test_what_the_page_shows_in_its_own_way_is_not_said_twice(plain):
+    titles = re.findall("<h3>(.*?)</h3>", plain)
+    assert "Ranking" in titles
+    assert not {"Label first", "Errors", "Errors that hurt most", "Under other algorithms"} & set(titles)
+
+
 def test_the_same_verdict_gives_the_same_bytes():
     made = worlds.verdict(worlds.record(3))
     assert page_of(made) == page_of(made)

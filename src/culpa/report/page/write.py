@@ -12,7 +12,9 @@ from typing import Any
 from culpa._version import __version__
 from culpa.audit import Outlook, Verdict
 from culpa.predictors.ground import SHARED
+from culpa.report.ahead import ahead_sections
 from culpa.report.page import data, words
+from culpa.report.section import Section
 from culpa.report.view import sections
 from culpa.rollouts import Rollouts, write_text
 
@@ -54,7 +56,7 @@ def page_of(verdict: Verdict, rollouts: Rollouts | None = None) -> str:
         content=data.safe_json(content),
         figures={one.name: one for one in drawn.figures},
         facts=words.facts(verdict, outlook),
-        measures=[one for one in sections(verdict) if one.table is not None and one.title != "Label first"],
+        measures=_measures(verdict),
         relabel=words.relabel_table(verdict.relabel) if verdict.relabel.height else None,
         unknowns=[*words.unknowns(verdict, outlook), *(("note", line) for line in (*held.left_out, *drawn.left_out))],
         playground=bool(held.content["prompts"] and held.content["proxies"]),
@@ -68,6 +70,13 @@ def page_of(verdict: Verdict, rollouts: Rollouts | None = None) -> str:
 def write_page(verdict: Verdict, path: str | PathLike[str], rollouts: Rollouts | None = None) -> Path:
     """Write `page_of` to a file, whole or not at all."""
     return write_text(page_of(verdict, rollouts), path)
+
+
+def _measures(verdict: Verdict) -> list[Section]:
+    """The tables of the other reports that the page does not show in its own way."""
+    ahead = () if verdict.outlook is None else ahead_sections(verdict.outlook)
+    shown = {"Label first", *(one.title for one in ahead)}
+    return [one for one in sections(verdict) if one.table is not None and one.title not in shown]
 
 
 def _settings(verdict: Verdict, outlook: Outlook | None) -> dict[str, Any]:
