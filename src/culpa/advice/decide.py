@@ -12,7 +12,7 @@ from culpa.advice.rates import Independence
 Array = npt.NDArray[np.float64]
 Bits = npt.NDArray[np.bool_]
 
-TOLERANCE = 0.01  # of success: credits nearer than this to the best are as good
+TOLERANCE = 0.05  # of success: what a credit may lose to the best of a world and still count as good as it
 SURE = 0.8  # share of draws in which a credit has to be as good as the best
 RARE, SILENT, EASY, LIKELIER = 0.3, 0.5, 0.5, 5.0  # of the rule of thumb
 
@@ -37,7 +37,7 @@ class Decision(NamedTuple):
 def as_good(outcome: Array) -> Bits:
     """The credits within the tolerance of the best, (credits, ...).
 
-    >>> as_good(np.array([0.5, 0.495, 0.2])).tolist()
+    >>> as_good(np.array([0.5, 0.46, 0.2])).tolist()
     [True, True, False]
     """
     return np.asarray(outcome >= outcome.max(axis=0) - TOLERANCE)

@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from culpa.advice.checks import Checks
 from culpa.advice.credit import CREDITS
-from culpa.advice.decide import SURE, TOLERANCE, Decision
+from culpa.advice.decide import SURE, Decision
 from culpa.advice.forecast import Forecast
 from culpa.dynamics.simulate import recorded_steps
 
 Array = npt.NDArray[np.float64]
 
 ENOUGH = 10  # successes from which a rate is known well enough
-_CLEAR = 0.1  # of success, between two worlds at one step
+_CLEAR, _ABOUT = 0.1, 0.01  # of success, between two worlds at one step: told apart, about the same
 
 
 def measure_next(
@@ -87,7 +87,7 @@ def separation(one: Forecast, other: Forecast, credit: int) -> tuple[float, floa
     steps = steps[steps <= last]
     first, second = (np.interp(steps, course.step[:, 0], course.success[:, 0]) for course in courses)
     widest = np.abs(first - second)
-    at = int((widest >= max(widest.max() - TOLERANCE, 0.0)).argmax())  # the first that is about as wide
+    at = int((widest >= max(widest.max() - _ABOUT, 0.0)).argmax())  # the first that is about as wide
     return float(steps[at]), float(first[at]), float(second[at])
 
 

@@ -7,6 +7,7 @@ import polars as pl
 
 from culpa._version import __version__
 from culpa.advice import CREDITS, Advice
+from culpa.advice.decide import TOLERANCE
 from culpa.errors import shorten
 from culpa.report.section import Section, Table
 from culpa.report.spark import along, sparkline
@@ -15,7 +16,7 @@ SCHEMA = "culpa.advice/1"
 _ABOUT = (
     "success: expected share of outputs that succeed after exact expected steps from these outputs' policy; "
     "95%: over draws of the prompts.",
-    "as good: share of draws in which no credit is better by more than 0.01.",
+    f"as good: share of draws in which no credit is better by more than {TOLERANCE:g}.",
     "by prompt: outputs that pass the same checks are one output, and every prompt learns by itself.",
     "skills: every check is a skill that all outputs and prompts share.",
 )
@@ -81,7 +82,7 @@ def _headlines(found: Advice) -> Iterator[str]:
     if choice.kind == "use":
         yield f"{head}: the simplest that is as good as the best in every world, in {choice.confidence:.0%} of draws."
     elif choice.kind == "no difference":
-        yield f"{head}: at this horizon all credits come to the same in every world."
+        yield f"{head}: at this horizon no credit is ahead by more than {TOLERANCE:g} in any world."
     else:
         likely = "" if choice.credit is None else f", though {choice.credit} looks best"
         yield f"{head}{likely}: {'; '.join(choice.reasons)}."

@@ -69,7 +69,7 @@ def _panel(curves: pl.DataFrame, title: str) -> "alt.LayerChart":
     lines = alt.Chart(alt.InlineData(values=values)).encode(x=x, y=y, color=colour, tooltip=tips)
     ends = alt.Chart(alt.InlineData(values=_ends(curves))).encode(color=colour)
     layers = [
-        lines.mark_line(strokeWidth=2.2).encode(strokeDash=dash),
+        lines.mark_line(strokeWidth=2.2, interpolate="monotone").encode(strokeDash=dash),
         ends.mark_rule(strokeWidth=0.8, opacity=0.6).encode(x=x, x2=alt.value(_WIDTH + 10), y=y, y2="place:Q"),
         ends.mark_text(align="left", fontSize=12).encode(x=alt.value(_WIDTH + 13), y="place:Q", text="credit:N"),
     ]
