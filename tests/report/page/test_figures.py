@@ -1,5 +1,6 @@
 """Which figures a verdict has, and the errors that they show."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -70,8 +71,47 @@ def test_errors_are_measured_in_the_spreads_of_their_proxy(alone):
 def test_distinct_samples_stand_at_the_mass_of_what_resembles_them(sampled):
     found = of(sampled)
     near = data.neighbourhoods(sampled.outlook.sample, found.errors)
-    assert points(found)[3]["mass"] == pytest.approx(near[3], rel=1e-6)
+    drawn = points(found)
+    assert [drawn[i]["mass"] for i in range(len(near))] == pytest.approx(near.tolist(), rel=1e-6)
     assert len(np.unique(near.round(6))) > 1
+    assert "what resembles" in json.dumps(axes(found))
+
+
+def axes(found):
+    return next(one.spec for one in found.figures if one.name == "errors")["axes"]
+
+
+def scale(found):
+    return next(
+        one for one in next(f.spec for f in found.figures if f.name == "errors")["scales"] if one["name"] == "x"
+    )
+
+
+def test_enumerated_outputs_stand_at_their_own_mass(alone):
+    found = of(alone)
+    assert [row["mass"] for _, row in sorted(points(found).items())] == pytest.approx(found.errors["mass"].to_list())
+    assert "mass of the output" in json.dumps(axes(found))
+
+
+def test_masses_of_several_sizes_are_spread_by_their_logarithm(alone):
+    assert scale(of(alone))["type"] == "log"
+    near = alone.outlook.errors.with_columns(mass=pl.Series(np.linspace(0.1, 0.3, alone.outlook.errors.height)))
+    assert scale(of(replace(alone, outlook=replace(alone.outlook, errors=near))))["type"] == "linear"
+
+
+def test_an_error_outside_the_sample_is_not_drawn_but_kept(sampled):
+    gone = sampled.outlook.errors.with_columns(
+        prompt_id=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("gone")).otherwise("prompt_id")
+    )
+    found = of(replace(sampled, outlook=replace(sampled.outlook, errors=gone)))
+    assert len(found.rows) == gone.height
+    assert len(points(found)) == gone.height - 1
+
+
+def test_where_the_truth_itself_leads_is_marked(alone):
+    spec = next(one.spec for one in of(alone).figures if one.name == "outcomes")
+    marked = [row["at"] for one in spec["data"] for row in one.get("values", []) if "at" in row]
+    assert alone.outlook.facts["ceiling"] in [pytest.approx(value) for value in marked]
 
 
 def test_one_giant_does_not_make_dust_of_the_rest(alone):

@@ -128,7 +128,7 @@ def test_findings_come_first_then_what_was_not_reached_and_notes(found):
     outlook = replace(
         outlook,
         prediction=outlook.prediction.with_columns(reached=pl.lit(False)),
-        errors=outlook.errors.head(2).with_columns(method=pl.Series(["adjoint", "counterfactual"])),
+        errors=outlook.errors.head(3).with_columns(method=pl.Series(["adjoint", "adjoint", "counterfactual"])),
     )
     made = replace(
         made, warnings=(Finding("error", "x", "a", "is bad"), Finding("note", "y", "", "few")), notes=("lost",)
@@ -137,7 +137,7 @@ def test_findings_come_first_then_what_was_not_reached_and_notes(found):
         ("error", "a: is bad"),
         ("note", "few"),
         ("note", "The run ended before the divergence was reached, for a."),
-        ("note", "1 of 2 errors carry a first-order estimate (adjoint): "
+        ("note", "2 of 3 errors carry a first-order estimate (adjoint): "
                  "no run without them was simulated, so they have no reason."),
         ("note", "lost"),
     ]  # fmt: skip
