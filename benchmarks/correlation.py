@@ -35,6 +35,7 @@ from culpa.metrics import spearman
 Array = npt.NDArray[np.float64]
 Table = dict[tuple[str, str], list[float]]  # row, column -> a figure for each seed
 
+CEILINGS = {"B": "trained on the measured prompts", "C": "the other training seed"}
 T_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t by number of seeds
 
 
@@ -52,8 +53,8 @@ def measured(world: World, samples: int = 32) -> dict[tuple[str, str], Array]:
     for one, scores in gradients(world, own, columns, rng):
         found |= {(row, one.column): score for row, score in scores.items()}
     found |= {("", one.column): one.truth for one in columns}
-    if world.plan.name == "C":
-        found |= {("the other training seed", one.column): one.truth for one in again(world)}
+    if world.plan.name in CEILINGS:
+        found |= {(CEILINGS[world.plan.name], one.column): one.truth for one in again(world)}
     return found
 
 

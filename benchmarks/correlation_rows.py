@@ -85,7 +85,8 @@ CONTROLS = (
     Row("rehearsal KL .4, truth shuffled", "BC"),
 )
 CEILING = (Row("the other training seed", "C"),)
-LATER = (  # controls of the rehearsals with the real run's steps, added after the first reading of the table
+LATER = (  # added after the first reading: a ceiling, and controls of the rehearsals with the real run's steps
+    Row("trained on the measured prompts", "B"),
     Row("same steps, wrong learner", "ABC"),
     Row("same steps, truth shuffled", "ABC"),
     Row("same steps, unrelated features", "BC"),

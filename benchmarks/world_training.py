@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from worlds import DIMS, World
+from worlds import DIMS, MEASURED, World
 
 from culpa.dynamics import Columns, Path, grpo, reinforce, rloo
 from culpa.dynamics.walk import walk
@@ -41,12 +41,14 @@ def outcomes(world: World) -> list[Outcome]:
     if world.plan.name == "A":
         return _tabular(world)
     if world.plan.name == "B":
-        return _shared(world)
+        return _shared(world, world.trained)
     return [_sampled(world, name, training=0) for name in LEARNERS]
 
 
 def again(world: World) -> list[Outcome]:
-    """World C once more, with other outputs drawn and other prompts: how far chance alone moves the outcome."""
+    """The training once more: in C with other draws of prompts and outputs, in B on the measured prompts instead."""
+    if world.plan.name == "B":
+        return _shared(world, slice(0, MEASURED))
     return [_sampled(world, name, training=1) for name in LEARNERS]
 
 
@@ -68,10 +70,10 @@ def _tabular(world: World) -> list[Outcome]:
     return columns
 
 
-def _shared(world: World) -> list[Outcome]:
+def _shared(world: World, rows: slice) -> list[Outcome]:
     weights, columns = np.zeros((len(world.names), DIMS)), []
-    phi, start = world.features[world.trained], world.logp[world.trained]
-    rewards = np.ascontiguousarray(world.rewards[:, world.trained])
+    phi, start = world.features[rows], world.logp[rows]
+    rewards = np.ascontiguousarray(world.rewards[:, rows])
     flat = phi.reshape(-1, DIMS)
     for step in range(1, max(world.plan.horizons) + 1):
         prob = policy(weights, phi, start)
