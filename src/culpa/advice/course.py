@@ -3,8 +3,9 @@
     z = z0 + Phi w,   w <- w + eta sum_x share_x sum_y pi A phi        features shared by all outputs and prompts
     z <- z + eta pi A                                                  every prompt by itself
 
-Steps of the learner that move no logit by more than `move` in all are taken together: the same update, so many times
-its size. With move = 0 each is taken by itself and the course is the learner's own, exactly.
+Steps of the learner that move no logit by more than `move` in all are taken together: n times the update of where the
+policy is half-way, after (n - 1) / 2 of them, which is right to second order and for n = 1 the step itself. With
+move = 0 each is taken by itself and the course is the learner's own, exactly.
 """
 
 from typing import NamedTuple
@@ -21,7 +22,8 @@ Array = npt.NDArray[np.float64]
 Features = npt.NDArray[np.float32] | Array
 Index = npt.NDArray[np.int64]
 
-MOVE = 0.05  # of a logit, between two evaluations of the policy
+MOVE = 0.1  # of a logit, between two evaluations of the policy
+_CAREFUL = 0.25  # of `move`, while a staged credit has yet to change
 _BRAKE = 0.5  # steps taken together times the weight of the divergence: beyond 2 the pull would overshoot
 
 
@@ -75,12 +77,17 @@ def walk_credit(world: World, credit: Credit, run: Run) -> Course:
             live &= rows[-1][1] < run.kl
         if not live.any():
             break
-        way = policy.way(done)
+        policy.ripen(done)
+        way = policy.way(policy.logp)
         speed = run.eta * np.abs(way).max(axis=(1, 2))
         room = np.minimum(run.steps - done, np.inf if not run.learner.kl else _BRAKE / (run.eta * run.learner.kl))
-        count = np.clip(np.floor(run.move / np.maximum(speed, 1e-300)), 1.0, np.maximum(np.floor(room), 1.0))
+        move = np.where(policy.unripe, run.move * _CAREFUL, run.move)
+        count = np.clip(np.floor(move / np.maximum(speed, 1e-300)), 1.0, np.maximum(np.floor(room), 1.0))
         count = np.where(live, count, 0.0)
-        policy.move(way * (run.eta * count)[:, None, None])
+        if (count > 1).any():
+            half = run.eta * np.maximum(count - 1.0, 0.0) / 2.0
+            way = policy.way(policy.after(way * half[:, None, None]))
+        policy.logp = policy.after(way * (run.eta * count)[:, None, None])
         done = done + count
         steps.append(done)
         rows.append(policy.seen())
@@ -95,15 +102,26 @@ class _Policy:
         self._world, self._run = world, run
         self._present = np.isfinite(world.start)
         self._start = np.where(self._present, world.start, 0.0)
-        self._logp = world.start
-        self._prob = np.exp(world.start)
+        self.logp = world.start
         self._now = _Advantage(credit.reward, world, run)
         self._then = None if credit.then is None else _Advantage(credit.then, world, run)
         self.switch = np.full(len(world.start), np.inf)
 
-    def way(self, done: Array) -> Array:
-        """Where the logits go, per unit of step size."""
-        push = self._prob * self._advantage(done)
+    @property
+    def unripe(self) -> npt.NDArray[np.bool_]:
+        """Draws whose credit will be another one, (d,): it is not to be stepped over."""
+        return np.isinf(self.switch) & (self._then is not None)
+
+    def ripen(self, done: Array) -> None:
+        """A staged credit is another one from the step on at which a group is expected to hold one success."""
+        if self._then is not None:
+            mean = (self._world.share * self._then.mean(np.exp(self.logp))).sum(axis=1)
+            self.switch = np.where(self.unripe & (mean * self._run.group >= 1.0), done, self.switch)
+
+    def way(self, logp: Array) -> Array:
+        """Where the logits go from here, per unit of step size."""
+        prob = np.exp(logp)
+        push = prob * self._advantage(logp, prob)
         features = self._world.features
         if features is None:
             return push
@@ -112,31 +130,28 @@ class _Policy:
             return np.asarray(((push.sum(axis=1) @ features) @ features.T)[:, None, :])
         return spread(push, features.reshape(-1, features.shape[-1]))
 
-    def move(self, change: Array) -> None:
-        logits = self._logp + np.where(self._present, change, 0.0)
+    def after(self, change: Array) -> Array:
+        """Log-probabilities after a change of the logits."""
+        logits = self.logp + np.where(self._present, change, 0.0)
         logits = logits - logits.max(axis=-1, keepdims=True)
-        self._logp = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        self._prob = np.exp(self._logp)
+        return np.asarray(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)))
 
     def seen(self) -> tuple[Array, Array, Array]:
-        success = (self._prob * self._world.value).sum(axis=-1)
-        ratio = np.where(self._present, self._logp, 0.0) - self._start
-        kl = (self._prob * ratio).sum(axis=-1)
+        """Success and divergence of each draw, and success of each kind of prompt in the first."""
+        prob = np.exp(self.logp)
+        success = (prob * self._world.value).sum(axis=-1)
+        kl = (prob * (np.where(self._present, self.logp, 0.0) - self._start)).sum(axis=-1)
         share = self._world.share
         return np.asarray((share * success).sum(axis=1)), np.asarray((share * kl).sum(axis=1)), np.asarray(success[0])
 
-    def _advantage(self, done: Array) -> Array:
-        """Of the credit as it now is: a staged one is another once a group is expected to hold one success."""
-        found = self._now(self._prob)
+    def _advantage(self, logp: Array, prob: Array) -> Array:
+        found = self._now(prob)
         if self._then is not None:
-            mean = (self._world.share * self._then.mean(self._prob)).sum(axis=1)
-            ripe = np.isinf(self.switch) & (mean * self._run.group >= 1.0)
-            self.switch = np.where(ripe, done, self.switch)
-            found = np.where(np.isfinite(self.switch)[:, None, None], self._then(self._prob), found)
+            found = np.where(np.isfinite(self.switch)[:, None, None], self._then(prob), found)
         if not self._run.learner.kl:
             return found
-        ratio = np.where(self._present, self._logp, 0.0) - self._start
-        pull = ratio - (self._prob * ratio).sum(axis=-1, keepdims=True)
+        ratio = np.where(self._present, logp, 0.0) - self._start
+        pull = ratio - (prob * ratio).sum(axis=-1, keepdims=True)
         return np.asarray(found - self._run.learner.kl * pull)
 
 

@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 DRAWS = 200  # of the prompts
 KINDS = 24  # of prompts in a draw: more are thrown together with their neighbours
 _COARSE = 0.25  # of a logit between two looks, in draws
-_FAIR = 0.1  # the same with features
+_FAIR = 0.2  # the same with features
 _FEW = 400  # ways of a group to fall that are counted through in draws
 
 
