@@ -342,6 +342,17 @@ def test_tabular_training_is_step_by_step_the_plain_gradient(tabular):
             np.testing.assert_allclose(one.kl, (prob * gap).sum(axis=2).mean(axis=1), rtol=1e-4)
 
 
+def test_the_training_again_is_on_the_measured_prompts():
+    plan = small("B", trained=worlds.MEASURED, horizons=(2, 4))
+    world = worlds.make_world(plan, 5, 3)
+    order = np.r_[worlds.MEASURED : 2 * worlds.MEASURED, : worlds.MEASURED, 2 * worlds.MEASURED : len(world.truth)]
+    swapped = dataclasses.replace(world, logp=world.logp[order], truth=world.truth[order],
+                                  rewards=world.rewards[:, order], features=world.features[order])  # fmt: skip
+    for one, other in zip(training.again(world), training.outcomes(swapped), strict=True):
+        np.testing.assert_array_equal(one.truth, other.truth)
+    assert not np.allclose(training.again(world)[0].truth, training.outcomes(world)[0].truth)
+
+
 def within_of(reward, prob):
     return reward - (prob * reward).sum(axis=2, keepdims=True)
 
