@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
     rows = []
     for number in range(4):
         answer = str(20 + number)
-        for text, truth, count in ((f"\\boxed{{{answer}}}", 1.0, 3), (f"not {answer}", 0.0, 4), ("no idea", 0.0, 1)):
+        for text, truth, count in ((f"\\boxed{{{answer}}}", 1.0, 1), (f"not {answer}", 0.0, 2), ("no idea", 0.0, 5)):
             row = {"prompt_id": f"q{number}", "prompt": f"Which? ({number})", "response": text, "key": answer}
             rows += [row | {"gold": truth}] * count
     pl.DataFrame(rows).write_parquet("rollouts.parquet")
@@ -41,7 +41,6 @@ def test_a_good_reward_is_fine(culpa):
 
 def test_findings_decide_the_exit_code(culpa):
     line = ("check", "rewards.py:contains", "rollouts.parquet", "--truth", "gold", "--answer", "key")
-    assert culpa(*line).code == 0
     ran = culpa(*line, "--fail-on", "error", "--format", "md")
     assert ran.code == 1
     assert ran.out.startswith("# culpa check")

@@ -231,6 +231,10 @@ def strict_end(response, answer):
     return float(response.endswith(f"boxed{{{answer}}}."))
 
 
+def shorter_is_better(response, answer):
+    return right(response, answer) - len(response) / 10_000
+
+
 def contains(response, answer):
     return float(str(answer) in response)
 

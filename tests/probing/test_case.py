@@ -66,8 +66,8 @@ def test_without_a_truth_nothing_is_known_to_be_right():
 
 
 def test_right_is_above_the_middle_of_the_range():
-    truth = np.array([[0.0, 5.0, 5.1, 10.0]])
-    assert [case.right for case in from_rollouts(stand.rollouts(1).with_truth(truth))] == [False, False, True, True]
+    truth = np.array([[0.0, 0.0, 4.0, 10.0]])
+    assert [case.right for case in from_rollouts(stand.rollouts(1).with_truth(truth))] == [False, False, False, True]
 
 
 def test_the_answer_is_the_named_column_else_the_first_known_one():

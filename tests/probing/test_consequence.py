@@ -75,6 +75,11 @@ def test_too_high_and_too_low_are_told_apart():
     assert found["false-positive"].message.startswith("6 outputs score too high: together they cost ")
     assert found["false-negative"].message.startswith("6 outputs score too low: together they cost ")
     assert {one.level for one in found.values()} == {"error"}
+    joined = merged(record([0.0, 0.0, 0.0, 1.0]), by="response")
+    steps = Horizon(kl=None, steps=int(ahead.forecast.horizon[0]))
+    for name, scores in (("too high", [0.0, 0.0, 0.0, 0.0]), ("too low", [1.0, 0.0, 0.0, 1.0])):
+        other = simulate(replace(joined, proxies={"one": np.tile(scores, (6, 1))}), learner=HOW.learner, horizon=steps)
+        assert ahead.costs[name].cost == pytest.approx(float(other.outcome[0] - ahead.forecast.outcome[0]))
     assert "under grpo:8; one by one 6 harmful" in found["false-positive"].message
 
 
@@ -120,6 +125,15 @@ def test_a_null_answer_is_a_further_output_of_little_mass():
     assert cost.steps == 300
     assert cost.mass > 0.1
     assert cost.cost > 0.01
+
+
+def test_the_run_without_the_null_answer_is_as_long_as_the_run_with_it():
+    part = record([0.2, 0.0, 0.0, 0.0], prompts=1)
+    how = Rehearsal(reinforce(), Horizon(kl=0.2), null_mass=0.05)
+    cost = null_cost(part, tried(part, [1.0]), how)
+    fixed = Rehearsal(reinforce(), Horizon(kl=None, steps=cost.steps), null_mass=0.05)
+    assert cost.cost == pytest.approx(null_cost(part, tried(part, [1.0]), fixed).cost)
+    assert cost.cost > 0
 
 
 def test_a_null_answer_that_nobody_rewards_costs_nothing():

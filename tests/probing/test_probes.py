@@ -79,16 +79,17 @@ def test_a_random_reward_is_not_stable():
 
 
 def test_white_space_that_decides_nothing_is_a_note():
-    with stand.bench("strict_end") as one:
-        wrong = [case for case in bundled("boxed") if not case.right]
-        assert list(RULES["white space"](stand.seen(one, wrong))) == []
-    with stand.bench("strict_end") as one:
-        found = list(RULES["white space"](stand.seen(one)))
+    found = stand.found(RULES["white space"], "shorter_is_better")
+    assert {finding.level for finding in found} == {"note"}
+    assert {finding.message.split(" changes")[1] for finding in found} == {" the score (24 of 24 outputs)"}
+
+
+def test_white_space_that_takes_the_reward_away_is_a_warning():
+    found = stand.found(RULES["white space"], "strict_end")
     assert {finding.level for finding in found} == {"warning"}
-    assert sorted(finding.message.split(" changes")[0] for finding in found) == [
-        "a line break at the end",
-        "a space at the end",
-    ]
+    said = sorted(finding.message.split(" changes")[0] for finding in found)
+    assert said == ["a line break at the end", "a space at the end"]
+    assert found[0].message.endswith("changes the score from rewarded to not, or back (12 of 24 outputs)")
 
 
 def test_probes_of_sameness_take_some_of_many_cases():

@@ -31,6 +31,7 @@ HOLDS = {
     "custom:multiples": ["14, 21, 28, 35, 42, 49", "14,21,28,35,42,49", "Fourteen is 14; then\n21\n28\n35\n42\n49."],
     "format:newline": ["One\ntwo\nthree", "One,\n\n  two  \n--\nthree!", "word"],
     "format:quotes": [
+        "'x \"y 'z' w\" and \"v\" u'",
         '"He said \'she said "no" to me\' again."',
         "'a \"b 'c' d\" e'",
         "“He said ‘she said “no” to me’ again.”",

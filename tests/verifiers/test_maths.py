@@ -8,6 +8,7 @@ import pytest
 
 from culpa.errors import InputError
 from culpa.verifiers import MathVerifier, math_answer, maths
+from culpa.verifiers.math_compare import equal
 
 PAIRS = [
     (r"\boxed{\frac{2}{4}}", "0.5", 1.0),
@@ -63,7 +64,7 @@ def test_a_row_of_pairs_is_the_same_as_one_at_a_time(verifier):
 
 
 def test_a_comparison_that_takes_too_long_has_no_verdict():
-    with MathVerifier(seconds=1.0) as one:
+    with MathVerifier(seconds=2.0) as one:
         assert one.score([(r"\boxed{9^{9^{9^{9}}}}", "4"), (r"\boxed{4}", "4")]) == [None, 1.0]
 
 
@@ -80,6 +81,15 @@ def test_threads_get_the_same_verdicts(verifier):
     for one in threads:
         one.join()
     assert found == {number: float(number == 3) for number in range(5)}
+
+
+def test_the_comparison_itself_sets_no_alarm():
+    """A signal raises off the main thread."""
+    found = []
+    one = threading.Thread(target=lambda: found.append(equal(r"$\boxed{x+1}$", "1+x")))
+    one.start()
+    one.join()
+    assert found == [1.0]
 
 
 def test_closing_ends_the_process_and_the_next_call_starts_another():

@@ -78,14 +78,13 @@ def _call(style: Style, parameters: Parameters, cases: Sequence[Case]) -> Call:
     """Positional parameters by position, the others by name; what a function of **columns may ask for by any name."""
     args: list[object] = []
     named: dict[str, object] = {}
-    told = {str(name) for name, *_ in parameters}
     free = [str(name) for name, kind, needed in parameters if needed and not str(kind).startswith("var_")]
     by_place = style.name == "plain" and not set(free) & (_PROMPTS | _RESPONSES)
     for name, kind, needed in parameters:
         if kind == "var_positional":
             continue
         if kind == "var_keyword":
-            named |= {extra: value for extra, value in _everything(style, cases).items() if extra not in told}
+            named |= _everything(style, cases)
             continue
         place = free.index(str(name)) if by_place and name in free else None
         found, value = _value(style, str(name), place, (cases, len(free)))

@@ -51,7 +51,8 @@ def final_answer(text: str) -> str:
 def last_expression(text: str) -> str:
     """Where nothing marks the answer: what follows the last :, =, "is" or "are" of the last line, if it holds no words.
 
-    Formulas between $ come first. Else the last number of the text, else "". Several values stay several: "1, 2 or 3" is no answer 3.
+    Formulas between $ come first. Else the last number of the text, else "". Several values behind the mark stay
+    several: they are no single answer.
 
     >>> last_expression("So 17 + 25 = 42."), last_expression("It is $x+1$"), last_expression("3 or 4 eggs")
     ('42', 'x+1', '4')

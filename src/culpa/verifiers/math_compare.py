@@ -31,4 +31,4 @@ def equal(response: str, answer: str) -> float | None:
     if not wanted:
         return None
     found = parse(response, parsing_timeout=None)
-    return float(bool(found) and verify(list(wanted), found, timeout_seconds=None))
+    return float(verify(list(wanted), found, timeout_seconds=None))

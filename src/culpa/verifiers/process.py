@@ -260,7 +260,7 @@ def running(group: int) -> bool:
     return False
 
 
-_REMEDY = "Name it as module:function or file.py:function, and see that it can be imported."
+_REMEDY = "Write module:function or file.py:function; what it imports may need more memory (--memory)."
 
 
 class _GoneError(Exception):

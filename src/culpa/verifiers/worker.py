@@ -69,7 +69,8 @@ def load(request: Mapping[str, Any]) -> Callable[..., object]:
     """The function of a file or a module; a name with points leads through attributes."""
     sys.path[:0] = request["paths"]
     if request["file"]:
-        name = Path(request["file"]).stem
+        stem = Path(request["file"]).stem
+        name = stem if stem not in sys.modules else f"reward_{stem}"  # a file called json.py replaces nothing
         spec = importlib.util.spec_from_file_location(name, request["file"])
         if spec is None or spec.loader is None:
             raise ImportError(f"{request['file']} is no Python file")
