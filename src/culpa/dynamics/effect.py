@@ -191,7 +191,7 @@ def spread_of(pairs: _Pairs, learner: Learner) -> Array:
 
 
 def noted(at: tuple[Index, Index], means: Array, spread: Array, limit: float) -> Seen:
-    """Effects, kinds and crossings from the means of truth, best outputs and the wrong one in two runs, (3, t, 2, m)."""
+    """Effects, kinds and crossings from the means of truth, best outputs and the wrong one in two runs."""
     truth, best, itself = means
     along = truth[:, 0] - truth[:, 1]
     first = [_first(along < -limit), _first(along > limit)]

@@ -44,6 +44,7 @@ class SharedForecast(Forecast):
     learner: Path
     paces: Array = field(kw_only=True)  # (k, t) the sizes of the steps; 0 once a run is over
     features: Features = field(kw_only=True)  # (p, s, d)
+    kl: float = field(kw_only=True)  # the divergence asked for
 
 
 def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL) -> SharedForecast:
@@ -65,7 +66,7 @@ def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL
         raise InputError(f"the divergence must be positive, got {kl}.", remedy=f"{KL} is usual.")
     size = max(1, _AT_ONCE // case.start.size)
     rewards = case.rewards.transpose(0, 2, 1)
-    walks = [_Walk(case, rewards[first : first + size], features, learner) for first in range(0, len(rewards), size)]
+    walks = [Walk(case, rewards[first : first + size], features, learner) for first in range(0, len(rewards), size)]
     runs = [_run(one, kl) for one in walks]
     frames = [
         pl.DataFrame(rows, schema=CURVE, orient="row").insert_column(0, pl.lit(name).alias("proxy"))
@@ -84,6 +85,7 @@ def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL
         MOVE,
         paces=np.concatenate(paces),
         features=features,
+        kl=kl,
     )
 
 
@@ -92,11 +94,19 @@ def replay(case: Problem, rewards: Array, features: Features, learner: Path, pac
 
     rewards: (k, p, s), any: what a corrected reward would have done in the run of the uncorrected one.
     """
-    walk = _Walk(case, rewards, features, learner)
+    walk = Walk(case, rewards, features, learner)
     yield walk.logp
     for pace in paces.T:
         walk.move(walk.direction() * pace[:, None, None])
         yield walk.logp
+
+
+class Stride(NamedTuple):
+    """A step of k policies, all (k,): its sizes, those that made it, and those that it brought to the divergence."""
+
+    pace: Array
+    live: Mask
+    over: Mask
 
 
 class _Run(NamedTuple):
@@ -106,8 +116,8 @@ class _Run(NamedTuple):
     final: Array
 
 
-class _Walk:
-    """k policies over the same outputs, all (k, p, s)."""
+class Walk:
+    """k policies over the same outputs, all (k, p, s), each trained on its own reward. rewards: (k, p, s)."""
 
     def __init__(self, case: Problem, rewards: Array, features: Features, learner: Path) -> None:
         self.truth = case.truth.T
@@ -130,6 +140,7 @@ class _Walk:
         return spread(self.steps.step(self.logp), self.features) / len(self.start)
 
     def move(self, change: Array) -> None:
+        """Adds to the logits."""
         self.logp = moved(self.logp, change, self.present)
         self.prob = np.exp(self.logp)
 
@@ -138,7 +149,9 @@ class _Walk:
         centred = change - (self.mass * change).sum(axis=-1, keepdims=True)
         return np.asarray(np.sqrt((self.mass * centred**2).sum(axis=-1).mean(axis=-1)))
 
-    def seen(self, step: int, kl: Array) -> list[tuple[float, ...]]:
+    def seen(self, step: int) -> list[tuple[float, ...]]:
+        """A row of the curves for each policy, as it stands."""
+        kl = divergence(self.logp, self.start)
         true, proxy = ((self.prob * value).sum(axis=-1).mean(axis=-1) for value in (self.truth, self.rewards))
         entropy = -(self.prob * np.where(self.prob > 0, self.logp, 0.0)).sum(axis=-1).mean(axis=-1)
         return [(step, *map(float, row)) for row in zip(true, proxy, kl, entropy, strict=True)]
@@ -166,15 +179,13 @@ def divergence(logp: Array, start: Array) -> Array:
     return np.asarray((np.exp(logp) * gap).sum(axis=-1).mean(axis=-1))
 
 
-def _run(walk: _Walk, kl: float) -> _Run:
-    """All proxies until each has diverged by `kl`; those that have stay where they are."""
+def until(walk: Walk, kl: float) -> Iterator[Stride]:
+    """All policies step by step until each has diverged by `kl`; those that have stay where they are."""
     count = len(walk.rewards)
-    rows = [[row] for row in walk.seen(0, np.zeros(count))]
-    live, reached = np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
-    paces: list[Array] = []
-    for step in range(1, MOST_STEPS + 1):
+    live = np.ones(count, dtype=bool)
+    for step in range(MOST_STEPS):
         way = walk.direction()
-        if len(paces) % walk.learner.epochs == 0:
+        if step % walk.learner.epochs == 0:
             length = walk.size(way)
             live &= length > 0
             whole = np.divide(MOVE, length, out=np.zeros(count), where=live)
@@ -186,13 +197,21 @@ def _run(walk: _Walk, kl: float) -> _Run:
         share = np.ones(count)
         share[over] = _share(walk.logp[over], change[over], walk.start, kl)
         walk.move(change * share[:, None, None])
-        paces.append(pace * share)
-        for number, row in enumerate(walk.seen(step, divergence(walk.logp, walk.start))):
-            if live[number]:
-                rows[number].append(row)
-        reached |= over
+        yield Stride(pace * share, live.copy(), over)
         live &= ~over
-    return _Run(rows, np.stack(paces, axis=1) if paces else np.zeros((count, 1)), reached, walk.logp)
+
+
+def _run(walk: Walk, kl: float) -> _Run:
+    """What `until` does, with what was seen on the way."""
+    count = len(walk.rewards)
+    rows, paces, reached = [[row] for row in walk.seen(0)], [np.zeros((count, 0))], np.zeros(count, dtype=bool)
+    for step, stride in enumerate(until(walk, kl), start=1):
+        paces.append(stride.pace[:, None])
+        reached |= stride.over
+        for number, row in enumerate(walk.seen(step)):
+            if stride.live[number]:
+                rows[number].append(row)
+    return _Run(rows, np.concatenate(paces, axis=1), reached, walk.logp)
 
 
 def _share(logp: Array, change: Array, start: Array, kl: float) -> Array:

@@ -6,9 +6,10 @@ by each of its scores,
 
     dV/dR  +=  eta (du/dR)' K l,        l  <-  l + eta (du/dz)' K l,        first l = pi (G - V_G) at the end
 
-with u = pi A, K = Phi Phi', and the derivatives of u those of a run without shared features. The errors of largest
-(score - right) x derivative are then put right one at a time and their runs repeated with the step sizes of the proxy's
-own run; the others keep the product as their effect, and say so (`method`).
+with u = pi A, K = Phi Phi', and the derivatives of u those of a run without shared features. A larger score also moves
+the policy further in the same steps; runs are compared at the same divergence, so what that alone does is taken off.
+The errors of largest (score - right) x derivative are then put right one at a time and their runs repeated, up to the
+same divergence; the others keep the product as their effect, and say so (`method`).
 """
 
 from typing import NamedTuple
@@ -20,8 +21,9 @@ import polars as pl
 from culpa.dynamics.effect import ERRORS, TOLERANCE, noted, pairs_of, spread_of
 from culpa.dynamics.errors import Scale, errors, right_scores
 from culpa.dynamics.influence import Step
+from culpa.dynamics.problem import Problem
 from culpa.dynamics.reasons import Seen, reasons
-from culpa.dynamics.shared import SharedForecast, replay, spread
+from culpa.dynamics.shared import SharedForecast, Walk, replay, spread, until
 from culpa.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -61,16 +63,16 @@ def shared_effects(
 
 
 class Slopes(NamedTuple):
-    """Derivatives of the truth at the end of each proxy's run, summed over prompts."""
+    """Derivatives of the truth at the end of each proxy's run, summed over prompts, at the same divergence."""
 
     scores: Array  # (k, s, p) by each score
-    prompts: Array  # (k, p) by how often a prompt is trained on, read off at the same divergence; their mean is 0
+    prompts: Array  # (k, p) by how often a prompt is trained on; their mean is 0
 
 
 def shared_adjoint(run: SharedForecast) -> Slopes:
     """How the truth at the end of each proxy's run changes with each score, and with each prompt's part in training.
 
-    Exact for the run with its step sizes; a normalising learner is taken in the limit of large groups. More of a prompt
+    Exact for the run's own step sizes; a normalising learner is taken in the limit of large groups. More of a prompt
     brings the divergence sooner, its own part of it and that of others, and a run that ends on it stops sooner:
 
         dV/dn = d - (sum d / sum e) (e + KL - mean KL)        d, e: of the truth and of the divergence, as the steps are
@@ -92,16 +94,17 @@ def shared_adjoint(run: SharedForecast) -> Slopes:
         problem = f"the derivative of {run.learner.name} is not known: counterfactual only."
         raise InputError(problem, remedy="Take reinforce, rloo:K or grpo:K without a signal.")
     case = run.problem
-    width = max(1, _CELLS // (run.paces.shape[1] * case.start.size))
+    width = max(1, _CELLS // ((run.paces.shape[1] + 1) * case.start.size))
     parts = [_back(run, slice(first, first + width)) for first in range(0, len(run.proxies), width)]
-    scores, truth, spent = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    whole = np.where(run.reached, spent.sum(axis=1), np.inf)
-    held = truth - (truth.sum(axis=1) / whole)[:, None] * spent
-    return Slopes(scores.transpose(0, 2, 1), held - held.mean(axis=1, keepdims=True))
+    scores, moved, truth, spent = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    price = truth.sum(axis=1) / np.where(run.reached, spent.sum(axis=1), np.inf)  # truth per divergence, at the end
+    by_prompts = truth - price[:, None] * spent
+    by_scores = scores - price[:, None, None] * moved
+    return Slopes(by_scores.transpose(0, 2, 1), by_prompts - by_prompts.mean(axis=1, keepdims=True))
 
 
-def _back(run: SharedForecast, some: slice) -> tuple[Array, Array, Array]:
-    """Derivatives with the steps as they are: of the truth by scores (k, p, s), of truth and divergence by prompts."""
+def _back(run: SharedForecast, some: slice) -> tuple[Array, Array, Array, Array]:
+    """Derivatives with the steps as they are: of truth and of divergence, by scores (k, p, s) and then by prompts."""
     case, learner = run.problem, run.learner.in_the_limit()
     flat = run.features.reshape(-1, run.features.shape[-1])
     rewards, paces = case.rewards[some].transpose(0, 2, 1), run.paces[some] / len(case.prompts)
@@ -110,18 +113,18 @@ def _back(run: SharedForecast, some: slice) -> tuple[Array, Array, Array]:
     last = np.exp(end)
     values = np.stack([np.broadcast_to(case.truth.T, last.shape), ratio])
     toward = last * (values - (last * values).sum(axis=-1, keepdims=True))
-    by_scores, by_prompts = np.zeros_like(last), np.zeros((2, *last.shape[:2]))
+    by_scores, by_prompts = np.zeros_like(toward), np.zeros((2, *last.shape[:2]))
     for logp, pace in zip(states[::-1], paces.T[::-1], strict=True):
         step = Step(_columns(np.exp(logp)), _columns(rewards), start, learner)
         push = step.push().T.reshape(last.shape)
-        for number in (1, 0):
+        for number in (0, 1):
             felt = spread(toward[number], flat) * pace[:, None, None]
             by_score, by_logit = step.back(_columns(felt))
             by_prompts[number] += (felt * push).sum(axis=-1)
             toward[number] += by_logit.T.reshape(last.shape)
-        by_scores += by_score.T.reshape(last.shape)
+            by_scores[number] += by_score.T.reshape(last.shape)
     spent = (last * ratio).sum(axis=-1)
-    return by_scores, by_prompts[0], by_prompts[1] + spent - spent.mean(axis=1, keepdims=True)
+    return *by_scores, by_prompts[0], by_prompts[1] + spent - spent.mean(axis=1, keepdims=True)
 
 
 def _held(logp: Array) -> Array:
@@ -159,17 +162,25 @@ def _simulated(one: _Proxy, order: Index, limit: float) -> tuple[Seen, Array]:
     wrong, count = one.rewards[0].T, len(order)
     mended = np.repeat(wrong[None], count, axis=0)
     mended[np.arange(count), prompts, outputs] = one.rewards[1][outputs, prompts]
-    here, means = np.arange(count), []
-    paces = np.repeat(one.run.paces[one.number][None], count + 1, axis=0)
-    for logp in replay(case, np.concatenate([wrong[None], mended]), one.run.features, learner, paces):
-        prob = np.exp(logp)
-        total = (prob * case.truth.T).sum(axis=(1, 2))
-        both = np.stack([prob[0, prompts], prob[1 + here, prompts]])  # of the error's own prompt, (2, n, s)
-        best = np.where(case.best.T[prompts], both, 0.0).sum(axis=-1)
-        means.append(np.stack([np.stack([np.full(count, total[0]), total[1:]]), best, both[:, here, outputs]]))
+    walk = Walk(case, np.concatenate([wrong[None], mended]), one.run.features, learner)
+    looks = [_look(walk, case, (outputs, prompts))]
+    looks += [_look(walk, case, (outputs, prompts)) for _ in until(walk, one.run.kl)]
+    both = np.stack([walk.prob[[0] * count, prompts], walk.prob[1 + np.arange(count), prompts]])
     own = ((both[0] - both[1]) * case.truth.T[prompts]).sum(axis=-1)
     spread_by = spread_of(pairs_of(case, one.rewards, (outputs, prompts)), learner)
-    return noted((outputs, prompts), np.stack(means, axis=1), spread_by, limit), own
+    return noted((outputs, prompts), np.stack(looks, axis=1), spread_by, limit), own
+
+
+def _look(walk: Walk, case: Problem, at: tuple[Index, Index]) -> Array:
+    """Truth of all prompts, mass of the best outputs and of the wrong one, in the run with the errors and in those
+    without one, (3, 2, n).
+    """
+    outputs, prompts = at
+    here = np.arange(len(outputs))
+    total = (walk.prob * case.truth.T).sum(axis=(1, 2))
+    both = np.stack([walk.prob[0, prompts], walk.prob[1 + here, prompts]])  # of the error's own prompt, (2, n, s)
+    best = np.where(case.best.T[prompts], both, 0.0).sum(axis=-1)
+    return np.stack([np.stack([np.full(len(here), total[0]), total[1:]]), best, both[:, here, outputs]])
 
 
 def _reasons(one: _Proxy, seen: Seen, own: Array) -> list[str]:

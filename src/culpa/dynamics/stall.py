@@ -18,6 +18,7 @@ import polars as pl
 from culpa.dynamics.courses import marks, means, most_steps
 from culpa.dynamics.learner import ClosedForm, Learner, Path
 from culpa.dynamics.scale import at_most_two, binary_scale
+from culpa.dynamics.shared import SharedForecast
 from culpa.dynamics.simulate import Forecast
 from culpa.dynamics.walk import Columns
 from culpa.errors import InputError
@@ -77,6 +78,7 @@ def stalls(forecast: Forecast, *, steps: int = STEPS) -> pl.DataFrame:
     from its end on; infinite where the rival's score is as high. The law knows of two outputs: while others fall
     (`pair` below 1) they still push the best one down, and it escapes later. A longer rehearsal comes closer.
 
+    Each prompt by itself: with shared features nothing is known of the way out, and there is none of this.
     A closed form ends with its way: what it has not let go by then, it never does. Of a clip the law knows nothing. A
     flow is looked at a thousand times, so that its `lowest_at` and `escape` can be late by 1.4 %; a million steps of it
     cost little.
@@ -89,6 +91,9 @@ def stalls(forecast: Forecast, *, steps: int = STEPS) -> pl.DataFrame:
     >>> [stalls(run, steps=steps)["escape"].round().item() for steps in (1_000, 8_000, 11_000)]
     [3675.0, 10164.0, 10681.0]
     """
+    if isinstance(forecast, SharedForecast):
+        problem = "plateaus are known of prompts by themselves, and these outputs share features."
+        raise InputError(problem, remedy='Rehearse with the features "none".')
     if steps < 1:
         raise InputError(f"a rehearsal needs at least one step, got {steps}.", remedy="1000 is usual.")
     case = forecast.problem
