@@ -6,6 +6,9 @@ from tests.audit.world import NAN, record
 
 import culpa
 from culpa.audit import Settings
+from culpa.dynamics.problem import problem
+from culpa.dynamics.shared import rehearse
+from culpa.predictors import features_of
 
 QUICK = Settings(replicates=100)
 
@@ -45,15 +48,23 @@ def ahead(world, settings=QUICK, **options):
     return found
 
 
-def swayed():
-    """Four prompts in which the proxy is right, and one that is indifferent and on which it is not.
+def feature_rehearsal(world, *, learner, features=None, kl=0.4):
+    """The run on a record's features, put together by hand."""
+    case = problem(world, missing="mean")
+    known = features_of(world) if features is None else features
+    return rehearse(case, known.values[case.prompts], learner, kl=kl)
 
-    There the truth is .5 whatever is said; the proxy pays what is like the bad outputs of the other four.
+
+def swayed():
+    """Two prompts in which the proxy is right, one for each feature, and one that is indifferent and on which it is not.
+
+    There the truth is .5 whatever is said; the proxy pays what is bad in the first and good in the second: the two
+    features part, and the policy spends its divergence where nothing is to be had.
     """
-    x = np.tile([[[1.0], [-1.0]]], (5, 1, 1)).astype(np.float32)
-    truth = np.array([[1.0, 0.0]] * 4 + [[0.5, 0.5]])
-    score = np.array([[1.0, 0.0]] * 4 + [[0.0, 1.0]])
-    return record({"rm": score}, truth, features=x)
+    x = np.array([[[1.0, 0.0], [-1.0, 0.0]], [[0.0, 1.0], [0.0, -1.0]], [[1.0, -1.0], [-1.0, 1.0]]])
+    truth = np.array([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5]])
+    score = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    return record({"rm": score}, truth, features=x.astype(np.float32))
 
 
 def unknown(values, places):

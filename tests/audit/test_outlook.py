@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.audit.ahead import QUICK, ahead, enumerated, said, sharing, unknown
+from tests.audit.ahead import QUICK, ahead, enumerated, feature_rehearsal, said, sharing, unknown
 from tests.audit.world import codes, cut, record
 
 import culpa
 from culpa.audit import Settings, run
 from culpa.dynamics import Horizon, best_of_n, effects, grpo, ppo, reinforce, simulate, tilt
 from culpa.errors import InputError
-from culpa.predictors import Subsample, feature_rehearsal, features_of, gradient_cosine, subsample
+from culpa.predictors import Subsample, features_of, gradient_cosine, subsample
 from culpa.predictors.subsample import CELLS
 from culpa.rollouts.merge import merged
 
@@ -131,6 +131,12 @@ def test_equal_texts_of_a_prompt_are_one_output_with_their_joint_mass():
     assert found.facts["outputs"] == 72
     assert_frame_equal(found.prediction, expected.prediction)
     assert_frame_equal(found.errors, expected.errors)
+
+
+def test_a_prompt_that_is_left_with_one_output_is_no_part_of_it():
+    texts = ["the same", "the same", *["yes", "no"] * 9]
+    facts = ahead(said(sharing(prompts=10, samples=2), texts)).facts
+    assert (facts["prompts"], facts["outputs"]) == (9, 18)
 
 
 def test_outputs_of_unknown_truth_are_left_out():

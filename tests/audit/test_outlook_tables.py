@@ -5,7 +5,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from tests.audit.ahead import QUICK, ahead, enumerated, sharing, swayed
+from tests.audit.ahead import QUICK, ahead, enumerated, feature_rehearsal, sharing, swayed
 from tests.audit.world import codes, record, value
 
 import culpa
@@ -14,7 +14,6 @@ from culpa.audit import verdict as verdict_module
 from culpa.audit.outlook import OTHERS, PREDICTION
 from culpa.dynamics import Horizon, best_of_n, grpo, ppo, reinforce, simulate
 from culpa.dynamics.shared_effects import SHARED_ERRORS, THROUGH_OTHERS, shared_adjoint
-from culpa.predictors import feature_rehearsal
 from culpa.report.view import headline
 
 KINDS = ("harmful", "benign", "beneficial")
@@ -135,8 +134,9 @@ def test_the_users_algorithm_stands_first_with_its_forecast(make, learner):
 @pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)
 def test_the_others_are_as_if_asked_for(make):
     world = make()
-    beside = ahead(world).learners.filter(pl.col("learner") == "grpo:8")["score"].to_numpy()
-    asked = ahead(world, learner=grpo(8)).prediction["outcome"].to_numpy()
+    found, asked = (ahead(world, horizon="kl=0.1", **how) for how in ({}, {"learner": grpo(8)}))
+    beside = found.learners.filter(pl.col("learner") == "grpo:8")["score"].to_numpy()
+    asked = asked.prediction["outcome"].to_numpy()
     assert beside == pytest.approx(asked, abs=1e-9)
 
 
@@ -158,10 +158,11 @@ def test_equal_proxies_share_a_rank():
 # ---- JSON and findings ----
 
 
-def test_json_has_the_largest_errors_of_each_proxy_and_all_that_were_put_right(monkeypatch):
+@pytest.mark.parametrize("repeat", [0, 6])
+def test_json_has_the_largest_errors_of_each_proxy_and_all_that_were_put_right(monkeypatch, repeat):
     assert verdict_module.WRITTEN == 100
     monkeypatch.setattr(verdict_module, "WRITTEN", 4)
-    verdict = culpa.audit(sharing(), settings=Settings(100, repeat=6))
+    verdict = culpa.audit(sharing(), settings=Settings(100, repeat=repeat))
     written = pl.DataFrame(json.loads(verdict.to_json())["errors"], infer_schema_length=None)
     for (proxy,), rows in verdict.outlook.errors.group_by("proxy"):
         largest = rows.sort(pl.col("effect").abs(), descending=True).head(4)
@@ -194,7 +195,7 @@ def test_a_proxy_that_learns_no_more_than_a_shuffled_truth_is_named():
 
 def test_an_error_that_only_moves_other_prompts_says_so():
     rows = ahead(swayed()).errors
-    assert rows["prompt_id"].to_list() == ["prompt 4"] * 2
+    assert rows["prompt_id"].to_list() == ["prompt 2"] * 2
     assert rows["kind"].to_list() == ["harmful"] * 2
     assert rows["reason"].to_list() == [THROUGH_OTHERS] * 2
 

@@ -107,6 +107,11 @@ def test_errors_by_kind_best_proxy_first():
     )
 
 
+def test_shares_are_of_the_proxys_own_errors():
+    found = section(case.outlook({"a": {"outcome": 0.6, "harmful": 1, "beneficial": 1}}), "Errors")
+    assert found.table.rows[0][1:5] == ("2", "50%", "0%", "50%")
+
+
 def test_what_an_effect_and_a_right_score_are_is_said_for_what_is_there():
     one = {"outcome": 0.6, "harmful": 1}
     below = section(case.outlook({"a": one}, facts={"mode": "every prompt by itself"}), "Errors").below
@@ -152,6 +157,8 @@ def test_no_proxy_fills_the_list_and_the_list_ends():
     assert len(rows) == 6
     assert max([row[0] for row in rows].count(name) for name in names) == 2
     assert rows[0][2] == "-4.000"
+    alone = [{"proxy": "rm0", "effect": -1.0 - number} for number in range(4)]
+    assert len(section(case.outlook({"rm0": {"outcome": 0.6}}, alone), HURT).table.rows) == 2
 
 
 # ---- other algorithms ----
