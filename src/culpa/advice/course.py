@@ -110,7 +110,7 @@ class _Policy:
     @property
     def unripe(self) -> npt.NDArray[np.bool_]:
         """Draws whose credit will be another one, (d,): it is not to be stepped over."""
-        return np.isinf(self.switch) & (self._then is not None)
+        return np.asarray(np.isinf(self.switch) & (self._then is not None))
 
     def ripen(self, done: Array) -> None:
         """A staged credit is another one from the step on at which a group is expected to hold one success."""
