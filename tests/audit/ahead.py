@@ -56,7 +56,7 @@ def feature_rehearsal(world, *, learner, features=None, kl=0.4):
 
 
 def swayed():
-    """Two prompts in which the proxy is right, one for each feature, and one that is indifferent and on which it is not.
+    """Two prompts in which the proxy is right, one for each feature, and an indifferent one on which it is not.
 
     There the truth is .5 whatever is said; the proxy pays what is bad in the first and good in the second: the two
     features part, and the policy spends its divergence where nothing is to be had.
