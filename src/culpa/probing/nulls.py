@@ -5,7 +5,7 @@ accept.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from culpa.probing.case import Case
 
@@ -97,8 +97,4 @@ NULLS: tuple[Null, ...] = (
 
 def bare_reference(case: Case) -> Case | None:
     """The reference alone, without work or format: no null answer, but worth knowing whether it is enough."""
-    return None if case.answer is None else case._replace(response=_text(case.answer), right=True)
-
-
-def _text(answer: Any) -> str:
-    return str(answer)
+    return None if case.answer is None else case._replace(response=str(case.answer), right=True)

@@ -1,7 +1,7 @@
 """What the probes share: the reward's bench, the cases, and their scores as they came the first time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,7 +23,6 @@ class Seen:
     processes: int = 2
     some: int = 24  # cases that the probes of sameness take; the first scores are of all
     stable: bool = True  # whether a second call gave the same; else nothing can be compared
-    open_benches: list[Bench] = field(default_factory=list)
 
     @property
     def few(self) -> Sequence[Case]:

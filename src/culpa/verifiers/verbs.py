@@ -18,7 +18,7 @@ _BASE_TEXT = """
     hire hold hope identify ignore illustrate imagine implement improve include incorporate increase indicate inform
     insert inspect inspire install integrate introduce invest investigate invite involve join jump keep knock know
     label laugh launch lead learn leave lend let leverage lie lift light limit link list listen live locate look lose
-    love lower maintain make manage maintain mark marvel match maximize mean measure meet memorize mention merge mind
+    love lower maintain make manage mark marvel match maximize mean measure meet memorize mention merge mind
     minimize mix modify monitor move multiply name navigate need note notice nurture observe obtain occur offer open
     operate optimize order organize overcome own pack paint participate pass pause pay perform permit persuade pick
     picture place plan plant play please plug point ponder position pour practice praise predict prefer prepare present

@@ -197,9 +197,9 @@ def _cap(kind: int, value: int) -> None:
 
 
 def _allow(seconds: float) -> None:
-    """So much processor time from now on; then the system ends the process, even where nobody watches it."""
+    """So much processor time from now on, on every core; then the system ends the process, watched or not."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _cap(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + seconds + _SPARE_CPU))
+    _cap(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + seconds * (os.cpu_count() or 1) + _SPARE_CPU))
 
 
 if __name__ == "__main__":
