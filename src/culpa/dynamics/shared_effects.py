@@ -12,6 +12,7 @@ The errors of largest (score - right) x derivative are then put right one at a t
 same divergence; the others keep the product as their effect, and say so (`method`).
 """
 
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,8 @@ Index = npt.NDArray[np.int64]
 
 SHARED_ERRORS = ERRORS | {"method": pl.String}
 THROUGH_OTHERS = "moves outputs like it on other prompts"
+SPENDS = "spends the policy's movement on its own prompt"
+SPARES = "leaves the policy's movement to other prompts"
 TOP = 12  # errors of each proxy that are put right and run again
 _CELLS = 8_000_000  # of states kept at once: steps x rewards x prompts x samples
 
@@ -52,11 +55,11 @@ def shared_effects(
     """
     if not tolerance >= 0:
         raise InputError(f"the tolerance must be zero or more, got {tolerance}.", remedy=f"{TOLERANCE} is usual.")
-    by_score = (shared_adjoint(run) if slopes is None else slopes).scores
+    known = shared_adjoint(run) if slopes is None else slopes
     limit = tolerance * run.problem.truth_range
     frames = []
     for number in range(len(run.proxies)):
-        one = _Proxy.of(run, number, by_score[number], scale)
+        one = _Proxy.of(run, number, known, scale)
         order = np.argsort(-np.abs(one.estimate), kind="stable")[:top]
         frames.append(_frame(one, _simulated(one, order, limit), order, limit))
     return pl.concat(frames)
@@ -66,6 +69,7 @@ class Slopes(NamedTuple):
     """Derivatives of the truth at the end of each proxy's run, summed over prompts, at the same divergence."""
 
     scores: Array  # (k, s, p) by each score
+    pace: Array  # (k, s, p) the part of it that comes of stopping sooner or later
     prompts: Array  # (k, p) by how often a prompt is trained on; their mean is 0
 
 
@@ -84,11 +88,13 @@ def shared_adjoint(run: SharedForecast) -> Slopes:
     >>> from culpa.dynamics.problem import problem
     >>> from culpa.dynamics.shared import rehearse
     >>> from culpa.rollouts import Rollouts
-    >>> scores = np.array([[1.0, 0.0]])
-    >>> case = problem(Rollouts(np.array(["a"], dtype=object), scores >= 0, scores * 0 + 0.5, {"rm": scores}, scores))
-    >>> alike = np.array([[[1.0], [-1.0]]])
-    >>> bool(shared_adjoint(rehearse(case, alike, reinforce())).scores[0, 0, 0] > 0)
-    True
+    >>> scores = np.array([[1.0, 0.0], [1.0, 0.0]])
+    >>> names = np.array(["a", "b"], dtype=object)
+    >>> case = problem(Rollouts(names, scores >= 0, scores * 0 + 0.5, {"rm": scores}, scores))
+    >>> apart = np.array([[[1.0, 0.0], [-1.0, 0.0]], [[0.0, 1.0], [0.0, -1.0]]])
+    >>> slopes = shared_adjoint(rehearse(case, apart, reinforce()))  # the same for both: no slope, but for the pace
+    >>> np.abs(slopes.scores).max().round(6), (slopes.pace[0, 0] < 0).tolist()
+    (np.float64(0.0), [True, True])
     """
     if not run.learner.plain:
         problem = f"the derivative of {run.learner.name} is not known: counterfactual only."
@@ -99,8 +105,9 @@ def shared_adjoint(run: SharedForecast) -> Slopes:
     scores, moved, truth, spent = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     price = truth.sum(axis=1) / np.where(run.reached, spent.sum(axis=1), np.inf)  # truth per divergence, at the end
     by_prompts = truth - price[:, None] * spent
-    by_scores = scores - price[:, None, None] * moved
-    return Slopes(by_scores.transpose(0, 2, 1), by_prompts - by_prompts.mean(axis=1, keepdims=True))
+    pace = -price[:, None, None] * moved
+    whole, part = (one.transpose(0, 2, 1) for one in (scores + pace, pace))
+    return Slopes(whole, part, by_prompts - by_prompts.mean(axis=1, keepdims=True))
 
 
 def _back(run: SharedForecast, some: slice) -> tuple[Array, Array, Array, Array]:
@@ -145,14 +152,17 @@ class _Proxy(NamedTuple):
     rewards: tuple[Array, Array]  # (s, p) as they are, and right
     at: tuple[Index, Index]  # output and prompt of each error, (n,)
     estimate: Array  # (n,)
+    paced: Array  # (n,) the part of it that comes of stopping sooner or later
 
     @staticmethod
-    def of(run: SharedForecast, number: int, slope: Array, scale: Scale) -> "_Proxy":
+    def of(run: SharedForecast, number: int, slopes: Slopes, scale: Scale) -> "_Proxy":
         case, reward = run.problem, run.problem.rewards[number]
         right = right_scores(case, reward, scale)
         outputs, prompts = np.nonzero(errors(case, reward, right))
-        estimate = ((reward - right) * slope)[outputs, prompts]
-        return _Proxy(run, number, (reward, right), (outputs, prompts), estimate)
+        estimate, paced = (
+            ((reward - right) * slope[number])[outputs, prompts] for slope in (slopes.scores, slopes.pace)
+        )
+        return _Proxy(run, number, (reward, right), (outputs, prompts), estimate, paced)
 
 
 def _simulated(one: _Proxy, order: Index, limit: float) -> tuple[Seen, Array]:
@@ -164,7 +174,8 @@ def _simulated(one: _Proxy, order: Index, limit: float) -> tuple[Seen, Array]:
     mended[np.arange(count), prompts, outputs] = one.rewards[1][outputs, prompts]
     walk = Walk(case, np.concatenate([wrong[None], mended]), one.run.features, learner)
     looks = [_look(walk, case, (outputs, prompts))]
-    looks += [_look(walk, case, (outputs, prompts)) for _ in until(walk, one.run.kl)]
+    most = None if one.run.reached[one.number] else int(one.run.horizon[one.number])  # a run that ended by itself
+    looks += [_look(walk, case, (outputs, prompts)) for _ in islice(until(walk, one.run.kl), most)]
     both = np.stack([walk.prob[[0] * count, prompts], walk.prob[1 + np.arange(count), prompts]])
     own = ((both[0] - both[1]) * case.truth.T[prompts]).sum(axis=-1)
     spread_by = spread_of(pairs_of(case, one.rewards, (outputs, prompts)), learner)
@@ -183,11 +194,13 @@ def _look(walk: Walk, case: Problem, at: tuple[Index, Index]) -> Array:
     return np.stack([np.stack([np.full(len(here), total[0]), total[1:]]), best, both[:, here, outputs]])
 
 
-def _reasons(one: _Proxy, seen: Seen, own: Array) -> list[str]:
-    """That of the error's own prompt, unless most of the effect is on others."""
-    elsewhere = (seen.kind != "benign") & (own * np.sign(seen.effect) < 0.5 * np.abs(seen.effect))
+def _reasons(one: _Proxy, seen: Seen, own: Array, order: Index) -> list[str]:
+    """That of the error's own prompt, unless most of the effect is on others: through features, or the divergence."""
+    side, size = np.sign(seen.effect), 0.5 * np.abs(seen.effect)
+    elsewhere = (seen.kind != "benign") & (own * side < size)
+    through = np.where(one.paced[order] * side < size, THROUGH_OTHERS, np.where(side < 0, SPENDS, SPARES))
     found = reasons(one.run.problem, one.rewards, seen)
-    return [THROUGH_OTHERS if away else reason for reason, away in zip(found, elsewhere, strict=True)]
+    return [str(one) for one in np.where(elsewhere, through, found)]
 
 
 def _frame(one: _Proxy, simulated: tuple[Seen, Array], order: Index, limit: float) -> pl.DataFrame:
@@ -197,7 +210,7 @@ def _frame(one: _Proxy, simulated: tuple[Seen, Array], order: Index, limit: floa
     effect[order] = seen.effect
     reason: list[str | None] = [None] * count
     crossing: list[int | None] = [None] * count
-    for place, why, turn in zip(order, _reasons(one, seen, own), seen.crossing, strict=True):
+    for place, why, turn in zip(order, _reasons(one, seen, own, order), seen.crossing, strict=True):
         reason[place], crossing[place] = why, int(turn) or None
     method = np.full(count, "adjoint", dtype=object)
     method[order] = "counterfactual"
