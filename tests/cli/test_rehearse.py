@@ -7,14 +7,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tests.audit import world
+from tests.cli import case
 from typer.testing import CliRunner
 
 import culpa
+from culpa.cli import rehearse as verb
 from culpa.cli.app import app
 from culpa.cli.rehearse import learners_of, notes_of
-from culpa.dynamics import effects, learner, simulate
+from culpa.dynamics import effects, learner, reinforce, simulate
 from culpa.dynamics.horizon import parse_horizon
 from culpa.errors import InputError
+from culpa.predictors import Subsample, features_of, ground
 from culpa.rollouts.merge import merged
 
 RUN = ["rehearse", "rollouts.parquet", "--truth", "gold", "--merge-by", "answer"]
@@ -48,7 +52,9 @@ def test_json_has_the_numbers_of_the_dynamics(folder, name):
     assert {row["proxy"]: row["true_reward"] for row in document["outcomes"]} == pytest.approx(
         dict(zip(forecast.proxies, forecast.outcome.tolist(), strict=True))
     )
-    assert len(document["errors"]) == effects(forecast, scale="matched").height
+    assert len(document["errors"]) == effects(forecast, scale="auto").height
+    assert {row["method"] for row in document["errors"]} == {"counterfactual"}
+    assert (document["mode"], document["features"]) == ("every prompt by itself", "none")
     assert document["learner"] == name
     assert {"schema", "version", "args", "eta", "prompts", "curves", "notes"} <= set(document)
 
@@ -72,9 +78,12 @@ def test_the_table_names_proxies_errors_and_what_was_merged():
 
 
 def test_samples_that_nobody_merged_are_said_to_be_so():
-    result = CliRunner().invoke(app, ["rehearse", "rollouts.parquet", "--truth", "gold"])
+    pl.read_parquet("rollouts.parquet").drop("response").write_parquet("mute.parquet")
+    result = CliRunner().invoke(app, ["rehearse", "mute.parquet", "--truth", "gold"])
     assert "merge those that count as the same (--merge-by)" in result.stdout
+    assert "every prompt by itself" in result.stdout
     assert "merge those" not in printed()
+    assert "merge those" not in CliRunner().invoke(app, ["rehearse", "rollouts.parquet", "--truth", "gold"]).stdout
 
 
 def test_markdown_and_a_file_with_its_settings(folder):
@@ -108,18 +117,30 @@ def test_horizons_that_make_no_sense(text, message):
     assert message in str(error.value)
 
 
-def test_missing_verdicts_leave_prompts_out_and_say_so():
-    frame = pl.read_parquet("rollouts.parquet").with_columns(
-        pl.when(pl.col("prompt_id") == "p2").then(None).otherwise(pl.col("proxy.fair")).alias("proxy.fair")
-    )
+def test_missing_verdicts_push_nowhere_and_are_counted():
+    second = pl.col("prompt_id") == "p2"
+    frame = pl.read_parquet("rollouts.parquet").with_columns(pl.when(~second).then("proxy.fair"))
     frame.write_parquet("rollouts.parquet")
-    assert "1 prompts have an unknown truth or a missing verdict and are left out" in printed()
+    assert "5 verdicts are missing: they push nowhere at first" in printed()
+    document = json.loads(printed("--horizon", "steps=5", "--format", "json"))
+    assert document["prompts"] == 2
+    assert "verdicts are missing" in document["notes"][-1]
+
+
+def test_unknown_truths_leave_outputs_and_prompts_out_and_are_counted():
+    known = (pl.col("prompt_id") == "p1") & (pl.col("answer") != "4") | (pl.col("answer") == "0")
+    pl.read_parquet("rollouts.parquet").with_columns(pl.when(known).then("gold")).write_parquet("rollouts.parquet")
+    text = printed()
+    assert "1 outputs have an unknown truth and are left out: others of their prompts stand in" in text
+    assert "1 prompts have no two outputs of the policy's whose truth is known and are left out" in text
+    assert json.loads(printed("--format", "json"))["prompts"] == 1
 
 
 def test_nothing_is_left_out_of_a_whole_record():
     scores = np.array([[1.0, 0.0]])
     record = culpa.Rollouts(np.array(["a"], object), scores >= 0, np.array([[0.2, 0.8]]), {"x": scores}, scores)
-    assert notes_of(record, 1) == []
+    found = ground(record, learner=reinforce())
+    assert notes_of(found, record) == []
 
 
 def rows(document, *columns):
@@ -293,6 +314,184 @@ def test_the_settings_of_a_rehearsal_can_be_used_again(folder):
     assert again.exit_code == 0, again.output
     first, second = (json.loads((folder / name).read_text()) for name in ("out.json", "again.json"))
     assert {**first, "args": None} == {**second, "args": None}
+
+
+# ---- outputs that share features ----
+
+SHARED = ["rehearse", "rollouts.parquet", "--truth", "gold"]
+
+
+def shared(*more):
+    result = CliRunner().invoke(app, [*SHARED, *more])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def agree(verdict, *command):
+    """The truth after training, and on what, as `audit` and as `rehearse` have it."""
+    ran = CliRunner().invoke(app, ["rehearse", *map(str, command), "--format", "json"])
+    document, outlook = json.loads(ran.stdout), verdict.outlook
+    told = {row["proxy"]: row["outcome"] for row in outlook.prediction.to_dicts()}
+    found = {row["proxy"]: row["true_reward"] for row in document["outcomes"]}
+    assert found == pytest.approx({proxy: told[proxy] for proxy in found}, abs=1e-9)
+    assert all(document[name] == outlook.facts[name] for name in ("mode", "features", "prompts", "learner"))
+    return found
+
+
+def test_the_truth_after_training_is_the_audits():
+    few = ("--proxy", "rare_hack", "--proxy", "judge_with_timeouts")
+    assert len(agree(world.demo()[1], world.DEMO, *few)) == 2
+
+
+@pytest.mark.parametrize("name", ["grpo:8", "ppo:2", "best_of_n:4"])
+def test_the_truth_after_training_is_the_audits_for_every_learner(name):
+    path = case.saved(case.frame(), "many.parquet")
+    asked = {"learner": learner(name), "horizon": "kl=0.2", "settings": culpa.Settings(100)}
+    verdict = culpa.audit(culpa.read(path, truth="gold"), **asked)
+    assert len(agree(verdict, path, "--truth", "gold", "--learner", name, "--horizon", "kl=0.2")) == 3
+
+
+ALONE, TEXTS = ("every prompt by itself", "none"), ("shared features", "512 hashed n-grams of the text")
+
+
+@pytest.mark.parametrize(
+    ("more", "resolved", "expected"),
+    [
+        ((), "auto", TEXTS),
+        (("--features", "text"), "text", TEXTS),
+        (("--features", "none"), "none", ALONE),
+        (("--merge-by", "answer"), "none", ALONE),
+        (("--merge-by", "answer", "--features", "auto"), "auto", TEXTS),
+        (("--learner", "best_of_n:4"), "auto", ALONE),
+    ],
+)
+def test_texts_are_shared_unless_outputs_are_merged_by_hand(folder, more, resolved, expected):
+    document = json.loads(shared(*more, "--format", "json"))
+    assert (document["mode"], document["features"]) == expected
+    assert document["args"]["features"] == resolved
+    shared(*more, "--output", "out.json", "--format", "json")
+    assert f"features: {resolved}" in (folder / "out.config.yaml").read_text()
+
+
+def test_the_run_is_the_one_on_shared_features(folder):
+    document = json.loads(shared("--kl", "0.1", "--horizon", "kl=0.3", "--mix", "fair - 2*harsh", "--format", "json"))
+    rollouts = culpa.read(folder / "rollouts.parquet", truth="gold")
+    run = culpa.rehearse(rollouts, learner=reinforce().with_kl(0.1), horizon="kl=0.3")
+    ends = {row["proxy"]: row["true_reward"] for row in document["outcomes"]}
+    assert {name: ends[name] for name in run.proxies} == pytest.approx(dict(zip(run.proxies, run.outcome, strict=True)))
+    assert set(ends) == {"fair", "harsh", "fair - 2*harsh"}
+    assert document["eta"] == run.eta
+
+
+def test_equal_texts_are_one_output_with_and_without_features():
+    for kind in ("auto", "none"):
+        document = json.loads(shared("--features", kind, "--format", "json"))
+        assert "40 outputs merged to 10 by 'response'" in document["notes"]
+        masses = [row["mass"] for row in document["errors"] if row["proxy"] == "harsh" and row["prompt_id"] == "p1"]
+        assert masses == pytest.approx([0.5])
+
+
+def test_outputs_merged_by_hand_are_not_merged_again():
+    frame = pl.read_parquet("rollouts.parquet").with_columns(pl.lit("the same").alias("response"))
+    frame.write_parquet("rollouts.parquet")
+    document = json.loads(printed("--horizon", "steps=5", "--format", "json"))
+    assert len([row for row in document["errors"] if row["proxy"] == "harsh"]) == 2
+    assert document["notes"] == ["40 outputs merged to 10 by 'answer'"]
+
+
+def test_errors_are_told_by_their_method_and_without_reason_not_listed():
+    document = json.loads(shared("--horizon", "kl=0.1", "--errors", "0", "--format", "json"))
+    assert {row["method"] for row in document["errors"]} == {"counterfactual"}  # no more than are put right
+    case.saved(case.frame(), "many.parquet")
+    ask = ["rehearse", "many.parquet", "--truth", "gold", "--proxy", "rm_mid"]
+    for errors, repeated in (("3", 12), ("10", 20)):
+        ran = CliRunner().invoke(app, [*ask, "--errors", errors, "--format", "json"])
+        rows = json.loads(ran.stdout)["errors"]
+        assert sum(row["method"] == "counterfactual" for row in rows) == repeated
+        assert all((row["reason"] is None) == (row["method"] == "adjoint") for row in rows)
+    assert "None" not in CliRunner().invoke(app, [*ask, "--errors", "50"]).stdout
+
+
+def test_scores_are_right_on_the_scale_that_the_audit_takes():
+    def right(*more):
+        rows = json.loads(printed(*more, "--horizon", "steps=5", "--format", "json"))["errors"]
+        return {(row["prompt_id"], row["output"]): row["right"] for row in rows if row["proxy"] == "harsh"}
+
+    assert right() == right("--right", "same")
+    assert right() != right("--right", "matched")
+
+
+def test_plateaus_and_errors_that_are_not_known_are_notes():
+    document = json.loads(shared("--stalls", "1", "--signal", "whiten", "--format", "json"))
+    assert document["stalls"] == []
+    assert [note.split(":")[0] for note in document["notes"][1:]] == [
+        "no plateaus", "no single errors under the signal 'whiten'", "no plateaus under the signal 'whiten'",
+    ]  # fmt: skip
+    assert rows(document, "harmful")["harsh", "whiten"] == (None,)
+
+
+@pytest.mark.parametrize("flag", [("--eta", "0.2"), ("--max-steps", "9")])
+def test_what_sets_itself_is_said(flag):
+    note = "steps set themselves where outputs share features: --eta and --max-steps change nothing"
+    asked, usual = (json.loads(shared(*more, "--format", "json")) for more in (flag, ()))
+    assert note in asked["notes"]
+    assert note not in usual["notes"]
+    assert note not in json.loads(printed(*flag, "--format", "json"))["notes"]
+    assert asked["outcomes"] == usual["outcomes"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            ("--sampled", "2"),
+            "these outputs share features. Leave them out, or take every prompt by itself: --features",
+        ),
+        (("--horizon", "steps=9"), "the horizon steps=9 does not fit policies that share features. Use kl=VALUE: "),
+        (("--features", "policy"), "the rollouts have no features of the policy's."),
+    ],
+)
+def test_what_does_not_fit_shared_features(culpa, folder, more, message):
+    before = sorted(path.name for path in folder.iterdir())
+    ran = culpa(*SHARED, *more, "--output", "never.txt")
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_of_many_outputs_the_audits_sample_is_rehearsed(monkeypatch):
+    case.saved(case.frame(), "many.parquet")
+    monkeypatch.setattr(verb, "Subsample", lambda: Subsample(60))
+    ask = ["rehearse", "many.parquet", "--truth", "gold", "--proxy", "rm_mid", "--format", "json"]
+    document, whole = (
+        json.loads(CliRunner().invoke(app, [*ask, *more]).stdout) for more in ((), ("--features", "none"))
+    )
+    assert (document["prompts"], whole["prompts"]) == (15, 40)
+    assert document["notes"] == [
+        "25 prompts are not rehearsed: the others are a fixed sample of at most 20,000 outputs"
+    ]
+    kept = Subsample(60)
+    kept.add(culpa.read("many.parquet", truth="gold", proxies=["rm_mid"]))
+    assert document["outcomes"][0]["true_reward"] == pytest.approx(culpa.rehearse(kept.record).outcome[0])
+
+
+def test_prompts_that_cannot_be_used_are_no_part_of_a_sample():
+    table = case.frame()
+    gone = pl.col("prompt_id").is_in(["q3", "q7"])
+    case.saved(table.with_columns(pl.when(~gone).then("gold")), "many.parquet")
+    ran = CliRunner().invoke(app, ["rehearse", "many.parquet", "--truth", "gold", "--proxy", "rm_mid"])
+    assert "2 prompts have no two outputs of the policy's whose truth is known and are left out" in ran.stdout
+    assert "fixed sample" not in ran.stdout
+
+
+def test_the_policys_own_features_are_shared_without_any_text(folder):
+    frame = pl.read_parquet("rollouts.parquet").drop("response")
+    vectors = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32)
+    frame.with_columns(pl.Series("features", vectors)).write_parquet("rollouts.parquet")
+    document = json.loads(shared("--format", "json"))
+    rollouts = culpa.read(folder / "rollouts.parquet", truth="gold")
+    assert document["features"] == features_of(rollouts).source == "the policy's 3-d features"
 
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"

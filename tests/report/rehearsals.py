@@ -2,9 +2,11 @@
 
 import numpy as np
 import polars as pl
+from tests.audit.ahead import sharing as shared_world
 
 from culpa.dynamics import Horizon, reinforce, simulate
-from culpa.report.rehearsed import BARE, rehearsal
+from culpa.predictors import rehearse
+from culpa.report.rehearsed import BARE, Asked, rehearsal
 from culpa.rollouts import Rollouts
 
 TRUTH = np.array([[1.0, 0.8, -1.0, -1.0], [1.0, 0.8, -1.0, np.nan]])
@@ -25,10 +27,15 @@ def known(**proxies):
     return record(**({"fair": TRUTH, "harsh": harsh, "hacked": hacked} | proxies))
 
 
-def rehearsed(steps=300, signals=(), *, rollouts=None, **asked):
+def rehearsed(steps=300, signals=(), *, rollouts=None, notes=(), **asked):
     """A rehearsal of the bare rewards, and of the same ones under other names."""
     run = simulate(rollouts or known(), learner=reinforce(), horizon=Horizon(kl=None, steps=steps))
-    return rehearsal(dict.fromkeys([BARE, *signals], run), **asked)
+    return rehearsal(dict.fromkeys([BARE, *signals], run), asked=Asked(**asked), notes=notes)
+
+
+def sharing(**asked):
+    """A rehearsal of outputs that have three features in common across prompts."""
+    return rehearsal({BARE: rehearse(shared_world())}, asked=Asked(**asked), features="three things")
 
 
 def rows(found, *columns):

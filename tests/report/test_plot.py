@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.report.rehearsals import known, peaked, rehearsed
+from tests.report.rehearsals import known, peaked, rehearsed, sharing
 
 from culpa.errors import InputError
 from culpa.report import plot
@@ -204,3 +204,11 @@ def test_a_figure_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         write_plot(rehearsed(steps=1), old, "kl=0.4")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_the_heading_says_what_outputs_share():
+    def heading(found):
+        return chart(found, "kl=0.4").to_dict()["title"]["subtitle"]
+
+    assert heading(sharing()).startswith("24 prompts, outputs share three things, steps move logits by 0.05, until kl")
+    assert heading(rehearsed(steps=2)).startswith("2 prompts, exact expected steps of 0.1, until kl=0.4.")

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.report.rehearsals import known, peaked, rehearsed
+from tests.report.rehearsals import known, peaked, rehearsed, sharing
 
 from culpa.dynamics import Horizon, reinforce, simulate
 from culpa.dynamics.learner import tilt
 from culpa.report.rehearsal import ALONG, distinct_share, rehearsal_dict, rehearsal_sections
-from culpa.report.rehearsed import BARE, outcomes, rehearsal
+from culpa.report.rehearsed import BARE, Asked, outcomes, rehearsal
+from culpa.report.terminal import sections_text
 
 HELPING = "Errors that help most"
 
@@ -68,7 +69,7 @@ def test_what_ends_below_its_beginning_is_named():
 
 def test_a_way_that_ends_says_so():
     run = simulate(known(), learner=tilt(5.0), horizon=Horizon(kl=None, steps=100))
-    page = sections(rehearsal({BARE: run}, stalled=True), stalls=1)
+    page = sections(rehearsal({BARE: run}, asked=Asked(stalled=True)), stalls=1)
     assert "The learner's way ends" in page["Prompts whose best output never comes up"].below[0]
 
 
@@ -179,3 +180,48 @@ def test_everything_is_in_the_data_and_infinity_is_null():
 )
 def test_the_share_of_prompts_with_equal_masses(weight, share):
     assert distinct_share(np.array(weight)) == share
+
+
+# ---- outputs that share features ----
+
+
+def test_the_page_says_which_of_the_two_it_is_and_with_which_features():
+    alone, shared = (sections(found)["Rehearsal"].below for found in (rehearsed(steps=5), sharing()))
+    assert alone[0].endswith("from the rollouts' policy, every prompt by itself.")
+    assert "with it minus the truth without it." in alone[1]
+    assert shared[0].endswith("one weight vector for all prompts: outputs share three things.")
+    assert "summed over all prompts" in shared[1]
+    assert not any("by itself" in line for line in shared)
+    for found, mode, features in ((rehearsed(steps=5), "every prompt by itself", "none"),
+                                  (sharing(), "shared features", "three things")):  # fmt: skip
+        document = rehearsal_dict(found, {})
+        assert (document["mode"], document["features"]) == (mode, features)
+
+
+def test_only_errors_that_were_put_right_are_listed():
+    """The others have an effect from a derivative, and no reason; they are counted and are in the data."""
+    found = sharing(repeat=2)
+    page = sections(found, errors=50)
+    listed = [title for title in ("Errors that hurt most", HELPING) if title in page]
+    reasons = [reason for title in listed for reason in column(page[title], "reason")]
+    told = found.errors.filter(method="counterfactual").filter(kind="benign").height
+    assert len(reasons) == 6 - told
+    assert all(reasons)
+    data = rehearsal_dict(found, {})["errors"]
+    assert len(data) == found.errors.height > 6
+    assert {row["method"] for row in data if row["reason"] is None} == {"adjoint"}
+    json.dumps(data, allow_nan=False)
+
+
+def test_words_stand_left_and_numbers_right():
+    page = sections_text(rehearsal_sections(rehearsed(signals=["clip:3"], stalled=True), stalls=1))
+    lines = page.splitlines()
+
+    def starts(title, header):
+        at = lines.index(title) + 1
+        rows = lines[at + 1 : lines.index("", at) if "" in lines[at:] else None]
+        return [row[lines[at].index(header) :][:2] for row in rows if row.strip()]
+
+    assert all(cell[0] != " " for cell in starts("Errors that hurt most", "signal"))
+    assert all(cell[0] != " " for cell in starts("Errors that hurt most", "reason"))
+    assert starts("Prompts whose best output never comes up", "for example")[0] == "p1"

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
-from tests.report.rehearsals import known, peaked, record, rehearsed, rows
+from tests.audit.ahead import sharing as shared_world
+from tests.report.rehearsals import known, peaked, record, rehearsed, rows, sharing
 
-from culpa.dynamics import Horizon, effects, reinforce, simulate, stalls
+from culpa.dynamics import Horizon, SharedForecast, grpo, labelled, reinforce, simulate, stalls
+from culpa.dynamics.shared_effects import SHARED_ERRORS
+from culpa.predictors import rehearse
 from culpa.report import rehearsed as room
-from culpa.report.rehearsed import BARE, curves, falls, outcomes, rehearsal, spread
+from culpa.report.rehearsed import BARE, Asked, curves, falls, outcomes, rehearsal, spread
+from culpa.signals import parse
 
 
 def test_outcomes_are_the_ends_of_the_forecasts_best_first():
@@ -43,10 +47,13 @@ def test_forecasts_are_left_as_they_are():
 
 def test_errors_and_plateaus_are_those_of_the_dynamics():
     found = rehearsed(scale="same", stalled=True)
-    assert found.errors.drop("signal").equals(effects(found.first, scale="same"))
+    assert found.errors.drop("signal").equals(labelled(found.first, scale="same"))
     assert found.stalls.drop("signal").equals(stalls(found.first))
     assert rehearsed().stalls.is_empty()
     assert not rehearsed(scale="matched").errors.equals(found.errors)
+    assert rehearsed().errors.drop("signal").equals(labelled(found.first, scale="auto"))
+    assert found.errors.columns == ["proxy", "signal", *[name for name in SHARED_ERRORS if name != "proxy"]]
+    assert set(found.errors["method"]) == {"counterfactual"}
 
 
 def test_a_proxy_without_errors_has_none_of_each_kind():
@@ -57,7 +64,7 @@ def test_a_proxy_without_errors_has_none_of_each_kind():
 
 def test_what_cannot_be_told_of_a_learner_is_a_note():
     run = simulate(known(), learner=reinforce().with_kl(0.1), horizon=Horizon(kl=None, steps=20))
-    found = rehearsal({BARE: run}, stalled=True, notes=["first"])
+    found = rehearsal({BARE: run}, asked=Asked(stalled=True), notes=["first"])
     assert found.stalls.is_empty()
     assert found.notes[0] == "first"
     assert found.notes[1].startswith("no plateaus: the way out of a plateau is not known for a KL weight of 0.1.")
@@ -67,7 +74,7 @@ def test_errors_that_cannot_be_told_are_null_and_not_zero(monkeypatch):
     def refuse(*_, **__):
         raise room.InputError("the signal couples prompts.")
 
-    monkeypatch.setattr(room, "effects", refuse)
+    monkeypatch.setattr(room, "labelled", refuse)
     found = rehearsed(signals=["whiten"])
     assert outcomes(found).select("harmful", "benign", "beneficial").row(0) == (None, None, None)
     assert found.notes == (
@@ -124,3 +131,46 @@ def test_sampled_runs_by_row():
     assert found.sampled.filter(proxy="harsh")["step"].to_list() == [10, 30, 50]
     assert found.sampled.filter(proxy="harsh")["run"].to_list() == [0, 1, 2]
     assert rows(outcomes(rehearsed()), "sampled_mean")["hacked", BARE] == (None,)
+
+
+# ---- outputs that share features ----
+
+
+def test_shared_features_have_outcomes_and_errors_of_their_own_run():
+    run, found = rehearse(shared_world()), sharing(repeat=3)
+    assert isinstance(found.first, SharedForecast)
+    assert found.shared
+    assert not rehearsed(steps=1).shared
+    ends = {row["proxy"]: row["true_reward"] for row in outcomes(found).to_dicts()}
+    assert ends == pytest.approx(dict(zip(run.proxies, run.outcome, strict=True)))
+    steps = {row["proxy"]: row["step"] for row in outcomes(found).to_dicts()}
+    assert steps == dict(zip(run.proxies, run.horizon.tolist(), strict=True))
+    assert found.errors.drop("signal").equals(labelled(run, top=3))
+    by_proxy = found.errors.filter(method="counterfactual").group_by("proxy").len()
+    assert by_proxy["len"].to_list() == [3] * 3
+
+
+def test_what_outputs_have_in_common_is_said():
+    assert sharing().features == "three things"
+    assert rehearsed(steps=1).features == "none"
+
+
+def test_plateaus_of_shared_features_are_a_note():
+    found = sharing(stalled=True)
+    assert found.stalls.is_empty()
+    assert found.notes == (
+        "no plateaus: plateaus are known of prompts by themselves, and these outputs share features. "
+        'Rehearse with the features "none".',
+    )
+
+
+def test_a_signal_has_no_single_errors_where_features_are_shared():
+    bare = rehearse(shared_world())
+    whitened = rehearse(shared_world(), learner=grpo(4).with_signal(parse("whiten"), "whiten"))
+    found = rehearsal({BARE: bare, "whiten": whitened})
+    assert found.judged == (BARE,)
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("no single errors under the signal 'whiten': ")
+    counts = rows(outcomes(found), "harmful")
+    assert counts["near", "whiten"] == (None,)
+    assert counts["near", BARE][0] is not None

@@ -2,11 +2,11 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -14,20 +14,27 @@ import typer
 from culpa.cli import source as s
 from culpa.cli.screen import check_target, printing, say, show
 from culpa.cli.settings import Config, keep
-from culpa.dynamics import learner, simulate
+from culpa.dynamics import learner
 from culpa.dynamics.horizon import parse_horizon
-from culpa.dynamics.learner import Learner
+from culpa.dynamics.learner import ClosedForm, Learner
+from culpa.dynamics.shared_effects import TOP
+from culpa.dynamics.simulate import MAX_STEPS
+from culpa.predictors import Ground, Subsample, forecast, ground
+from culpa.predictors.ground import ETA, Common
+from culpa.predictors.subsample import CELLS
 from culpa.report.markdown import sections_markdown
 from culpa.report.plot import check_plot, write_plot
 from culpa.report.rehearsal import distinct_share, rehearsal_dict, rehearsal_sections
-from culpa.report.rehearsed import BARE, rehearsal
+from culpa.report.rehearsed import BARE, NOTHING, Asked, Rehearsal, rehearsal
+from culpa.report.section import Section
 from culpa.report.terminal import print_sections, sections_text
 from culpa.rollouts import Rollouts, read, write_text
+from culpa.rollouts.columns import RESPONSE
 from culpa.rollouts.components import mixed
 from culpa.rollouts.merge import merged
 from culpa.signals import parse
 
-EXAMPLE = "Example: culpa rehearse rollouts.parquet --truth gold --merge-by response --learner grpo:8 --plot curves.png"
+EXAMPLE = "Example: culpa rehearse rollouts.parquet --truth gold --learner grpo:8 --plot curves.png"
 
 
 class Format(StrEnum):
@@ -41,8 +48,19 @@ class Format(StrEnum):
 class Right(StrEnum):
     """What a score would be if it were right."""
 
+    auto = "auto"
     same = "same"
     matched = "matched"
+
+
+class Features(StrEnum):
+    """What outputs have in common."""
+
+    auto = "auto"
+    policy = "policy"
+    text = "text"
+    joined = "joined"
+    none = "none"
 
 
 def command(
@@ -61,6 +79,13 @@ def command(
     merge_by: Annotated[
         str | None, typer.Option(help="Column by which outputs count as the same.", show_default=False)
     ] = None,
+    features: Annotated[
+        Features | None,
+        typer.Option(
+            help="What outputs have in common across prompts. [default: auto; none with --merge-by]",
+            show_default=False,
+        ),
+    ] = None,
     mix: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,11 +103,9 @@ def command(
     learner_name: s.Learner = "reinforce",
     kl: s.KlWeight = 0.0,
     horizon: s.Horizon = "kl=0.4",
-    max_steps: Annotated[int, typer.Option(min=1, help="The most steps that are walked.")] = 10_000,
-    eta: Annotated[float, typer.Option(help="Step size of the logits.")] = 0.1,
-    right: Annotated[
-        Right, typer.Option(help="Right scores: the truth itself, or on the proxy's scale.")
-    ] = Right.matched,
+    max_steps: Annotated[int, typer.Option(min=1, help="The most steps that are walked.")] = MAX_STEPS,
+    eta: Annotated[float, typer.Option(help="Step size of the logits.")] = ETA,
+    right: Annotated[Right, typer.Option(help="Right scores: the truth itself, or on the proxy's scale.")] = Right.auto,
     errors: Annotated[int, typer.Option(min=0, help="Errors to list that hurt, and that help.")] = 5,
     stalls: Annotated[int, typer.Option(min=0, help="Prompts of longest plateau to list for each proxy.")] = 0,
     sampled: Annotated[int, typer.Option(min=0, help="Runs that draw their outputs, beside the exact one.")] = 0,
@@ -99,48 +122,62 @@ def command(
 ) -> None:
     """Train on each proxy from the policy of these outputs, and say which errors hurt, help or do not matter.
 
-    Every prompt is rehearsed by itself: right for outputs that are enumerated or merged, too coarse for samples that
-    are all distinct, whose shared features decide real runs.
+    What the texts or features of outputs have in common is shared across prompts, as in `culpa audit`. Merged outputs
+    (--merge-by), and enumerated ones without a text, are rehearsed every prompt by itself.
     """
     check_target(output)
     if plot is not None:
         check_target(plot)
         check_plot(plot)
+    kind = features or (Features.auto if merge_by is None else Features.none)
+    asked = s.arguments(context) | {"features": kind.value}
     until, learners = parse_horizon(horizon, max_steps), learners_of(learner_name, kl, signal or ())
     names = s.names_of(prompt_id=prompt_id, prompt=prompt, response=response, weight=weight, length=length)
     options = s.options_of(join, reader, group_size, None)
     rollouts = read(files, truth=truth, proxies=proxy or (), names=names, options=options)
     rollouts = rollouts if merge_by is None else merged(rollouts, by=merge_by)
-    rollouts = mixed(rollouts, mix or ())
-    walk = partial(simulate, rollouts, horizon=until, eta=eta)
-    exact = {name: walk(learner=one) for name, one in learners.items()}
-    seeds = [[seed, run] for run in range(sampled)]
+    found, notes = grounded(mixed(rollouts, mix or ()), learners[BARE], kind.value, merge=merge_by is None)
+    if found.features is not None and (eta, max_steps) != (ETA, MAX_STEPS):
+        notes.append("steps set themselves where outputs share features: --eta and --max-steps change nothing")
+    walk = partial(forecast, found.case, found.values, horizon=until, eta=eta)
     drawn = {
-        name: [walk(learner=one, rng=np.random.default_rng(numbers)) for numbers in seeds]
+        name: [walk(learner=one, rng=np.random.default_rng([seed, run])) for run in range(sampled)]
         for name, one in learners.items()
     }
-    notes = notes_of(rollouts, len(exact[BARE].problem.prompts))
-    found = rehearsal(exact, drawn, scale=right.value, stalled=stalls > 0, notes=notes)
+    seen = rehearsal(
+        {name: walk(learner=one) for name, one in learners.items()},
+        drawn,
+        Asked(right.value, stalls > 0, max(TOP, 2 * errors)),
+        notes=notes,
+        features=NOTHING if found.features is None else found.features.source,
+    )
     if plot is not None:
-        say(f"drawn: {write_plot(found, plot, horizon)}")
-    page = partial(rehearsal_sections, found, errors, stalls)
+        say(f"drawn: {write_plot(seen, plot, horizon)}")
+    emit(seen, partial(rehearsal_sections, seen, errors, stalls), asked, format, output)
+
+
+def emit(
+    found: Rehearsal, page: Callable[..., Iterator[Section]], asked: dict[str, Any], format: Format, output: Path | None
+) -> None:
+    """Write the rehearsal to the screen or to a file, with its settings beside it."""
     if format is Format.table and output is None:
         with printing():
             print_sections(page(bars=can_draw()))
         return
+    how = f"features: {found.features}" if found.shared else f"eta {found.first.eta:g}"
     writers = {
         Format.table: lambda: sections_text(page()),
-        Format.md: lambda: sections_markdown("culpa rehearse", page(), f"{learner_name}, {horizon}, eta {eta}"),
-        Format.json: lambda: json.dumps(
-            rehearsal_dict(found, s.arguments(context)), indent=1, ensure_ascii=False, allow_nan=False
+        Format.md: lambda: sections_markdown(
+            "culpa rehearse", page(), f"{asked['learner_name']}, {asked['horizon']}, {how}"
         ),
+        Format.json: lambda: json.dumps(rehearsal_dict(found, asked), indent=1, ensure_ascii=False, allow_nan=False),
     }
     text = writers[format]()
     if output is None:
         show(text)
     else:
         write_text(text.rstrip("\n") + "\n", output)
-        say(f"written: {output}, {keep(s.arguments(context), output)}")
+        say(f"written: {output}, {keep(asked, output)}")
 
 
 def learners_of(name: str, kl: float, signals: Sequence[str]) -> dict[str, Learner]:
@@ -159,12 +196,37 @@ def can_draw() -> bool:
     return "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
 
 
-def notes_of(rollouts: Rollouts, used: int) -> list[str]:
-    """What the rehearsal cannot say, and what the file could not tell."""
-    notes = list(rollouts.notes)
-    if used < rollouts.shape[0]:
-        notes.append(f"{rollouts.shape[0] - used} prompts have an unknown truth or a missing verdict and are left out")
-    if distinct_share(rollouts.weight) > 0.5:
+def grounded(rollouts: Rollouts, one: Learner, kind: Common, *, merge: bool) -> tuple[Ground, list[str]]:
+    """What is rehearsed on, and what of the rollouts is not: where outputs may share features, the audit's sample."""
+    record, over = rollouts, 0
+    if (
+        kind != "none"
+        and not isinstance(one, ClosedForm)
+        and (rollouts.features is not None or RESPONSE in rollouts.table.columns)
+    ):
+        sample = Subsample()
+        sample.add(rollouts)
+        record = sample.record or rollouts
+        over = sample.seen - record.shape[0]
+    found = ground(record, learner=one, features=kind, merge=merge)
+    return found, notes_of(found, rollouts, over)
+
+
+def notes_of(found: Ground, rollouts: Rollouts, over: int = 0) -> list[str]:
+    """What the rehearsal cannot say, and what the file could not tell. over: prompts that a sample has no room for."""
+    notes = list(found.record.notes)
+    left = rollouts.shape[0] - over - len(found.case.prompts)
+    if over:
+        notes.append(f"{over} prompts are not rehearsed: the others are a fixed sample of at most {CELLS:,} outputs")
+    if left:
+        notes.append(f"{left} prompts have no two outputs of the policy's whose truth is known and are left out")
+    if found.unjudged:
+        notes.append(
+            f"{found.unjudged} outputs have an unknown truth and are left out: others of their prompts stand in"
+        )
+    if found.unsaid:
+        notes.append(f"{found.unsaid} verdicts are missing: they push nowhere at first")
+    if found.features is None and distinct_share(found.record.weight) > 0.5:
         notes.append(
             "most prompts have outputs of equal mass, as samples have: merge those that count as the same "
             "(--merge-by), or read this as a first look; outputs share nothing here"

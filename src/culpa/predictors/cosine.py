@@ -71,6 +71,13 @@ def gradient_cosine(
 
     Without `features` the record's own are taken, its text's n-grams where it has none, or both. An output without a
     verdict pushes nowhere; outputs of unknown truth are left out.
+
+    >>> from culpa.dynamics.learner import reinforce
+    >>> scores, vectors = np.array([[1.0, 0.0]]), np.array([[[1.0], [-1.0]]], dtype=np.float32)
+    >>> names, mass = np.array(["a"], dtype=object), np.array([[0.5, 0.5]])
+    >>> rollouts = Rollouts(names, mass > 0, mass, {"same": scores * 7, "opposite": -scores}, scores, features=vectors)
+    >>> gradient_cosine(rollouts, learner=reinforce()).values.round(6).tolist()
+    [1.0, -1.0]
     """
     known = needed(rollouts) if features is None else features
     case = problem(rollouts, tuple(proxies), missing="mean")

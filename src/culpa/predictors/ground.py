@@ -44,11 +44,34 @@ class Ground(NamedTuple):
         """Whether prompts share anything, in words."""
         return ALONE if self.features is None else SHARED
 
+    @property
+    def unjudged(self) -> int:
+        """Outputs of the problem's prompts whose truth is unknown: they are left out."""
+        rows, truth = self.case.prompts, self.record.truth
+        return 0 if truth is None else int((np.isnan(truth[rows]) & (self.record.weight[rows] > 0)).sum())
 
-def ground(rollouts: Rollouts, proxies: Sequence[str] = (), *, learner: Learner, features: Common = "auto") -> Ground:
-    """What the rollouts give to rehearse on. features="none": every prompt by itself, whatever its outputs share.
+    @property
+    def unsaid(self) -> int:
+        """Missing verdicts of all proxies on the outputs that are left: they push nowhere at first."""
+        scores = [self.record.proxies[name][self.case.prompts] for name in self.case.proxies]
+        return int(sum((np.isnan(score) & self.case.present.T).sum() for score in scores))
+
+
+def ground(
+    rollouts: Rollouts,
+    proxies: Sequence[str] = (),
+    *,
+    learner: Learner,
+    features: Common | Features = "auto",
+    merge: bool = True,
+) -> Ground:
+    """What the rollouts give to rehearse on; all proxies if none is named.
 
     A missing verdict pushes nowhere at first; an output of unknown truth is left out.
+
+    features  a kind of `features_of`, or "none": every prompt by itself, whatever its outputs share; or the features
+              themselves, (p, s, d) of the record's own cells, none of which are merged then
+    merge     whether equal texts of a prompt are one output; False where something else has said what is one
 
     >>> import polars as pl
     >>> from culpa.rollouts.dense import from_frame
@@ -57,11 +80,12 @@ def ground(rollouts: Rollouts, proxies: Sequence[str] = (), *, learner: Learner,
     >>> found.mode, np.exp(found.case.start).ravel().round(3).tolist()
     ('shared features', [0.667, 0.333])
     """
-    if features not in (*get_args(Kind), "none"):
-        known = ", ".join((*get_args(Kind), "none"))
-        raise InputError(f"no features are of the kind {shorten(repr(features))}.", remedy=f"Known: {known}.")
-    record = _merged(rollouts)
-    found = None if features == "none" or isinstance(learner, ClosedForm) else features_of(record, features)
+    given = isinstance(features, Features)
+    record = _merged(rollouts) if merge and not given else rollouts
+    known = _checked(record, features)
+    found = None if known == "none" or isinstance(learner, ClosedForm) else known
+    if found is not None and not isinstance(found, Features):
+        found = features_of(record, found)
     case = problem(record, tuple(proxies), missing="mean")
     return Ground(record, case, None if found is None or found.alike else found)
 
@@ -73,17 +97,39 @@ def enumerated(record: Rollouts) -> bool:
     return bool((record.weight.max(axis=1) > low * (1 + 1e-9)).any())
 
 
-def forecast(case: Problem, values: Floats | None, learner: Learner, horizon: Horizon, *, eta: float = ETA) -> Forecast:
+def forecast(
+    case: Problem,
+    values: Floats | None,
+    learner: Learner,
+    horizon: Horizon,
+    *,
+    eta: float = ETA,
+    rng: np.random.Generator | None = None,
+) -> Forecast:
     """The run of all proxies of a problem: with shared features where there are any, else of every prompt by itself.
 
-    eta: step of the logits where every prompt is walked by itself; with shared features steps set themselves.
+    eta: step of the logits where every prompt is walked by itself; with shared features steps set themselves. With
+    `rng` each step is that of groups drawn from the policy, which is known of prompts by themselves.
+
+    >>> scores = np.array([[1.0, 0.0]])
+    >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
+    >>> case, both = problem(rollouts), np.array([[[0.8], [-0.2]]])
+    >>> [forecast(case, values, reinforce(), Horizon()).outcome.round(3).item() for values in (both, None)]
+    [0.61, 0.611]
     """
     if values is None or isinstance(learner, ClosedForm):
-        return walk(case, learner, horizon, eta)
+        return walk(case, learner, horizon, eta, rng)
+    if rng is not None:
+        problem = "runs that draw their outputs are known of prompts by themselves, and these outputs share features."
+        raise InputError(problem, remedy=_LEAVE_OUT)
     if horizon.kl is None:
         problem = f"the horizon {said(horizon)} does not fit policies that share features."
-        raise InputError(problem, remedy='Use kl=VALUE: how far the policy moves; or the features "none".')
+        raise InputError(problem, remedy=_USE_KL)
     return rehearse_shared(case, values, learner, kl=horizon.kl)
+
+
+_LEAVE_OUT = 'Leave them out, or take every prompt by itself: --features none, in Python features="none".'
+_USE_KL = 'Use kl=VALUE: how far the policy moves; or features "none", which takes every prompt by itself.'
 
 
 def rehearse(
@@ -92,14 +138,16 @@ def rehearse(
     *,
     learner: Learner | None = None,
     horizon: str | Horizon = "kl=0.4",
-    features: Common = "auto",
+    features: Common | Features = "auto",
     eta: float = ETA,
 ) -> Forecast:
     """What becomes of the truth when a policy is trained on each proxy (all of them if none is named).
 
     learner   the algorithm; REINFORCE if not given
     horizon   "kl=0.4", "steps=500" or "gain=0.5": how far it trains
-    features  what outputs have in common: the policy's own features, n-grams of the text, both, or "none"
+    features  what outputs have in common: "auto", "policy" (the policy's own features), "text" (n-grams of the text),
+              "joined" (both) or "none" (every prompt by itself); or features of your own, as `features_of` gives them
+    eta       step of the logits where every prompt is by itself
 
     >>> scores = np.array([[1.0, 0.0]])
     >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
@@ -124,7 +172,20 @@ def said(horizon: Horizon) -> str:
     return f"steps={horizon.steps}" if horizon.kl is None else f"kl={horizon.kl:g}"
 
 
+def _checked(record: Rollouts, features: Common | Features) -> Common | Features:
+    """Features that fit the record, or the name of a kind."""
+    if isinstance(features, Features):
+        if features.values.ndim != 3 or features.values.shape[:2] != record.shape:
+            problem = f"the features are {features.values.shape}, the record's outputs {record.shape}."
+            raise InputError(problem, remedy="Take those of this record: features_of(rollouts).")
+    elif features not in (*get_args(Kind), "none"):
+        known = ", ".join((*get_args(Kind), "none"))
+        raise InputError(f"no features are of the kind {shorten(repr(features))}.", remedy=f"Known: {known}.")
+    return features
+
+
 def _merged(rollouts: Rollouts) -> Rollouts:
     if RESPONSE not in rollouts.table.columns or rollouts.table[RESPONSE].null_count() == rollouts.size:
         return rollouts
-    return merged(rollouts, by=RESPONSE)
+    found = merged(rollouts, by=RESPONSE)
+    return found if found.size < rollouts.size else rollouts

@@ -142,6 +142,8 @@ def spaced(places: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def _steps(found: Rehearsal) -> str:
+    if found.shared:
+        return f"outputs share {shorten(found.features, 60)}, steps move logits by {found.first.eta:g}"
     closed = isinstance(found.first.learner, ClosedForm)
     return "a step is a part of the way" if closed else f"exact expected steps of {found.first.eta:g}"
 

@@ -9,15 +9,21 @@ import polars as pl
 from culpa._version import __version__
 from culpa.dynamics.learner import ClosedForm
 from culpa.errors import shorten
+from culpa.predictors.ground import ALONE, SHARED
 from culpa.report.rehearsed import BARE, FALL, KINDS, Rehearsal, curves, falls, outcomes
 from culpa.report.section import Section, Table
 from culpa.report.spark import along, sparkline
 
 SCHEMA = "culpa.rehearsal/1"
 ALONG = "truth along it"
-_ABOUT = (
-    "Expected truth under the policy, trained exactly on each proxy from the rollouts' policy, every prompt by itself.",
+_ABOUT = "Expected truth under the policy, trained exactly on each proxy from the rollouts' policy"
+_ABOUT_ALONE = (
+    f"{_ABOUT}, {ALONE}.",
     "An error is put right alone and the run repeated: its effect is the truth with it minus the truth without it.",
+)
+_ABOUT_SHARED = (
+    "The largest errors are put right, each alone, and the run repeated: an effect is the truth with the error minus "
+    "the truth without it, summed over all prompts. The others have theirs from a derivative.",
 )
 _ABOUT_ALONG = f"{ALONG}: from the first step to the last, later steps closer together; one scale for all rows."
 _ABOUT_PEAK = "peak: the highest truth on the way and its step, where the truth falls again afterwards."
@@ -43,7 +49,7 @@ def rehearsal_sections(found: Rehearsal, errors: int = 5, stalls: int = 0, *, ba
     table = outcomes(found)
     yield Section("", lines=tuple(("", line) for line in _headlines(found, table)))
     yield _outcomes(found, table, bars)
-    ordered = found.errors.sort("effect", maintain_order=True)
+    ordered = found.errors.filter(pl.col("reason").is_not_null()).sort("effect", maintain_order=True)
     if errors:
         harmful = ordered.filter(pl.col("kind") == "harmful").head(errors)
         yield from _errors(found, "Errors that hurt most", harmful)
@@ -64,6 +70,8 @@ def rehearsal_dict(found: Rehearsal, args: dict[str, Any]) -> dict[str, Any]:
         "args": args,
         "learner": learner_name(found),
         "eta": forecast.eta,
+        "mode": SHARED if found.shared else ALONE,
+        "features": found.features,
         "prompts": len(forecast.problem.prompts),
         "signals": list(found.forecasts),
         "outcomes": _plain(outcomes(found)),
@@ -126,11 +134,17 @@ def _outcomes(found: Rehearsal, table: pl.DataFrame, bars: bool) -> Section:
         gain = row["proxy_gain"]
         cells |= {"entropy": f"{row['entropy']:.3f}", "proxy gain": "–" if gain is None else f"{gain:+.2f}"}
         rows.append(cells)
-    below = [*_ABOUT, _ABOUT_GAIN]
+    below = [*_about(found), _ABOUT_GAIN]
     below += [_ABOUT_ALONG] if bars else []
     below += [_ABOUT_PEAK] if peaks else []
     below += [_ABOUT_SAMPLED] if found.sampled.height else []
     return Section("Rehearsal", table=_table(rows), below=tuple(below))
+
+
+def _about(found: Rehearsal) -> tuple[str, ...]:
+    if not found.shared:
+        return _ABOUT_ALONE
+    return f"{_ABOUT}, one weight vector for all prompts: outputs share {found.features}.", *_ABOUT_SHARED
 
 
 def _sampled(row: dict[str, Any]) -> dict[str, str]:

@@ -1,18 +1,20 @@
 """What a rehearsal found: every proxy under every signal as tables, before it is put into words."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from culpa.dynamics import Forecast, effects, stalls
-from culpa.dynamics.effect import ERRORS
+from culpa.dynamics import Forecast, SharedForecast, labelled, stalls
+from culpa.dynamics.errors import Scale
+from culpa.dynamics.shared_effects import SHARED_ERRORS, TOP
 from culpa.dynamics.stall import STALLS
 from culpa.errors import InputError
 
 BARE = "bare"  # the signal of a reward that is learned from as it is
+NOTHING = "none"  # what outputs have in common where every prompt is by itself
 FALL = 1e-3  # of the truth's range: less is no fall from a peak
 KINDS = ("harmful", "benign", "beneficial")
 _ROW = ("proxy", "signal")
@@ -28,64 +30,80 @@ RUNS = {
 }
 
 
+class Asked(NamedTuple):
+    """What is asked of forecasts beside their curves."""
+
+    scale: Scale = "auto"  # on which a score is right
+    stalled: bool = False  # whether plateaus are wanted
+    repeat: int = TOP  # errors of each proxy that are put right in turn where outputs share features
+
+
 class Rehearsal(NamedTuple):
     """Forecasts by signal ("bare" first) and what was asked of them; each table has columns `proxy` and `signal`."""
 
     forecasts: Mapping[str, Forecast]
-    errors: pl.DataFrame  # as `effects` gives them
+    errors: pl.DataFrame  # as `labelled` gives them
     judged: tuple[str, ...]  # the signals whose errors could be told
     stalls: pl.DataFrame  # as `stalls` gives them; empty where they were not asked for
     sampled: pl.DataFrame  # a row for each sampled run
     notes: tuple[str, ...]  # what could not be said
+    features: str = NOTHING  # what outputs have in common, a part of a sentence
 
     @property
     def first(self) -> Forecast:
         """Any of them, for what they have in common: the problem, the proxies, the step size."""
         return next(iter(self.forecasts.values()))
 
+    @property
+    def shared(self) -> bool:
+        """Whether outputs share features, so that one weight vector is walked for all prompts."""
+        return isinstance(self.first, SharedForecast)
+
 
 def rehearsal(
     forecasts: Mapping[str, Forecast],
     runs: Mapping[str, Sequence[Forecast]] | None = None,
+    asked: Asked | None = None,
     *,
-    scale: Literal["same", "matched"] = "matched",
-    stalled: bool = False,
     notes: Sequence[str] = (),
+    features: str = NOTHING,
 ) -> Rehearsal:
     """All that is asked of forecasts of the same proxies under several signals, put side by side.
 
     forecasts: by signal, the exact ones. runs: by signal, sampled ones of the same. What cannot be computed for a
     signal or a learner (single errors where a signal couples prompts, plateaus under a divergence) becomes a note.
+    features: in words, what outputs have in common in the forecasts.
 
     >>> from culpa.dynamics import reinforce, simulate
     >>> from culpa.rollouts import Rollouts
     >>> scores = np.array([[1.0, 0.0]])
     >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
-    >>> found = rehearsal({BARE: simulate(rollouts, learner=reinforce())}, stalled=True)
+    >>> found = rehearsal({BARE: simulate(rollouts, learner=reinforce())}, asked=Asked(stalled=True))
     >>> outcomes(found)["true_reward"].round(3).to_list(), found.stalls["escape"].to_list()
     ([0.611], [33.0])
     """
-    told = list(notes)
+    how, told = asked or Asked(), list(notes)
     errors, plateaus = [], []
     judged = []
     for signal, forecast in forecasts.items():
         under = "" if signal == BARE else f" under the signal {signal!r}"
         try:
-            errors.append(_labelled(effects(forecast, scale=scale), signal))
+            errors.append(_under(labelled(forecast, scale=how.scale, top=how.repeat), signal))
             judged.append(signal)
         except InputError as error:
             told.append(f"no single errors{under}: {error}")
         try:
-            plateaus += [_labelled(stalls(forecast), signal)] if stalled else []
+            plateaus += [_under(stalls(forecast), signal)] if how.stalled else []
         except InputError as error:
             told.append(f"no plateaus{under}: {error}")
     return Rehearsal(
         forecasts,
-        pl.concat([_labelled(pl.DataFrame(schema=ERRORS), ""), *errors]),
+        pl.concat([_under(pl.DataFrame(schema=SHARED_ERRORS), ""), *errors]),
         tuple(judged),
-        pl.concat([_labelled(pl.DataFrame(schema=STALLS), ""), *plateaus]),
+        pl.concat([_under(pl.DataFrame(schema=STALLS), ""), *plateaus]),
         _sampled(runs or {}),
         tuple(told),
+        features,
     )
 
 
@@ -119,7 +137,7 @@ def outcomes(found: Rehearsal) -> pl.DataFrame:
 
 def curves(found: Rehearsal) -> pl.DataFrame:
     """The curves of all forecasts, with the column `proxy_gain`: rise of the mean proxy reward in its own spreads."""
-    frames = [_labelled(forecast.curves, signal) for signal, forecast in found.forecasts.items()]
+    frames = [_under(forecast.curves, signal) for signal, forecast in found.forecasts.items()]
     scale = pl.DataFrame({"proxy": found.first.proxies, "spread": spread(found.first)})
     frame = pl.concat(frames).join(scale, on="proxy", how="left", maintain_order="left")
     rise = pl.col("proxy_reward") - pl.col("proxy_reward").first().over(_ROW)
@@ -150,7 +168,7 @@ def spread(forecast: Forecast) -> npt.NDArray[np.float64]:
     return np.asarray(np.sqrt(square.mean(axis=1)))
 
 
-def _labelled(frame: pl.DataFrame, signal: str) -> pl.DataFrame:
+def _under(frame: pl.DataFrame, signal: str) -> pl.DataFrame:
     return frame.select("proxy", pl.lit(signal).alias("signal"), pl.exclude("proxy"))
 
 
@@ -164,7 +182,7 @@ def _counts(found: Rehearsal) -> pl.DataFrame:
 
 def _sampled(runs: Mapping[str, Sequence[Forecast]]) -> pl.DataFrame:
     frames = [
-        _labelled(forecast.curves.group_by("proxy", maintain_order=True).last(), signal).with_columns(
+        _under(forecast.curves.group_by("proxy", maintain_order=True).last(), signal).with_columns(
             pl.lit(number).alias("run"), pl.Series("reached", forecast.reached)
         )
         for signal, several in runs.items()
