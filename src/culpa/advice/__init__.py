@@ -1,6 +1,6 @@
 """Partial credit or none: what rewarding half-right outputs would do to this policy under this learner."""
 
-from culpa.advice.advise import Advice, advise
+from culpa.advice.run import Advice, advise
 from culpa.advice.credit import CREDITS, Credit, credits
 from culpa.advice.decide import Decision
 

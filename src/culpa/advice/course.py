@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from culpa.advice.credit import Credit
-from culpa.advice.groups import MOST, LevelAdvantage, level_advantage
+from culpa.advice.groups import MOST, LevelAdvantage, exact, level_advantage
 from culpa.dynamics.learner import Path
 from culpa.dynamics.shared import spread
 
@@ -160,12 +160,18 @@ class _Advantage:
 
     def __init__(self, reward: Array, world: World, run: Run) -> None:
         levels, level = np.unique(reward.round(12), return_inverse=True)
-        self._of_levels: LevelAdvantage = level_advantage(levels, run.learner, most=run.most)
         self._reward = reward if world.pattern is None else reward[world.pattern]
+        self._each = not (run.learner.normalise and exact(len(levels), run.learner, most=run.most))
+        if self._each:  # every output is a level of its own: no group is counted through
+            self._of_levels: LevelAdvantage = level_advantage(self._reward, run.learner, most=0)
+            return
+        self._of_levels = level_advantage(levels, run.learner, most=run.most)
         self._level = level.ravel() if world.pattern is None else level.ravel()[world.pattern]
         self._one = (self._level[..., None] == np.arange(len(levels))).astype(np.float64)
 
     def __call__(self, prob: Array) -> Array:
+        if self._each:
+            return self._of_levels(prob)
         if self._level.ndim == 1:
             return np.asarray(self._of_levels(prob @ self._one)[..., self._level])
         found = self._of_levels(np.einsum("duz,uzl->dul", prob, self._one))

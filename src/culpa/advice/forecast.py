@@ -16,6 +16,7 @@ Array = npt.NDArray[np.float64]
 
 DRAWS = 200  # of the prompts
 KINDS = 24  # of prompts in a draw: more are thrown together with their neighbours
+_CELLS, _DRAWN_CELLS = 10_000, 20_000  # kinds x patterns that are walked at once, and draws x kinds x patterns
 _COARSE = 0.25  # of a logit between two looks, in draws
 _FAIR = 0.2  # the same with features
 _FEW = 400  # ways of a group to fall that are counted through in draws
@@ -73,11 +74,12 @@ def pattern_forecast(
 ) -> Forecast:
     """The credits in a world of patterns: every prompt by itself, or checks as skills. drawn: (draws, p)."""
     shared = model == SKILLS
-    kinds = kinds_of(checks)
+    width = len(checks.patterns)
+    kinds = kinds_of(checks, max(KINDS, _CELLS // width))
     share = kinds.number[None] / kinds.number.sum()
     world = pattern_world(checks, kinds, share, prior=prior, shared=shared)
     courses = tuple(walk_credit(world, credit, asked.run) for credit in credits)
-    few = kinds_of(checks, KINDS)
+    few = kinds_of(checks, int(np.clip(_DRAWN_CELLS // (DRAWS * width), 2, KINDS)))
     counts = np.stack([np.bincount(few.of_prompt, row, len(few.number)) for row in drawn]) if len(drawn) else None
     if counts is None:
         return Forecast(model, prior, courses, np.zeros((len(credits), 0)))

@@ -27,9 +27,9 @@ _TINY = 1e-300
 def level_advantage(levels: Array, path: Path, *, most: int = MOST) -> LevelAdvantage:
     """The expected advantage of each level as a function of the policy's mass on them, (..., l) to (..., l).
 
-    levels: (l,) distinct credits. Exact for the learner's own group size where its groups can be counted through
-    (`exact`), else in the limit of large groups, where no output is further from the mean than the root of k - 1
-    standard deviations: in no group of k can one be. A group without spread gives 0.
+    levels: (l,) distinct credits, or where groups are not counted through any (..., l). Exact for the learner's own
+    group size where they can be (`exact`), else in the limit of large groups, where no output is further from the mean
+    than the root of k - 1 standard deviations: in no group of k can one be. A group without spread gives 0.
 
     >>> from culpa.dynamics.learner import grpo, reinforce
     >>> level_advantage(np.array([0.0, 0.5, 1.0]), reinforce())(np.array([0.5, 0.0, 0.5])).tolist()
@@ -38,8 +38,8 @@ def level_advantage(levels: Array, path: Path, *, most: int = MOST) -> LevelAdva
     2.0
     """
     if not path.normalise:
-        return lambda mass: np.asarray(levels - (mass @ levels)[..., None])
-    return _counted(levels, path) if exact(len(levels), path, most=most) else _limit(levels, path)
+        return lambda mass: np.asarray(levels - (mass * levels).sum(axis=-1, keepdims=True))
+    return _counted(levels, path) if exact(levels.shape[-1], path, most=most) else _limit(levels, path)
 
 
 def exact(levels: int, path: Path, *, most: int = MOST) -> bool:
@@ -81,7 +81,7 @@ def _limit(levels: Array, path: Path) -> LevelAdvantage:
     furthest = np.inf if size is None else sqrt(size - 1) * (sqrt((size - 1) / size) if path.sample_std else 1.0)
 
     def advantage(mass: Array) -> Array:
-        gap = levels - (mass @ levels)[..., None]
+        gap = levels - (mass * levels).sum(axis=-1, keepdims=True)
         spread = np.sqrt((mass * gap**2).sum(axis=-1, keepdims=True))
         scaled = np.divide(gap, spread + path.eps, out=np.zeros_like(gap), where=spread > 0)
         held = np.clip(scaled, -furthest, furthest)
