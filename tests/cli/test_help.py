@@ -14,7 +14,7 @@ VERBS = [command.name for command in app.registered_commands]
 
 
 def test_the_verbs():
-    assert VERBS == ["demo", "audit", "rehearse", "check", "convert"]
+    assert VERBS == ["demo", "audit", "rehearse", "advise", "check", "convert"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -35,6 +35,9 @@ def test_the_example_runs(culpa, verb):
     Path("runs/completions").mkdir(parents=True)
     table = case.frame()
     table.drop("rm_bad").write_parquet("rollouts.parquet")
+    if verb == "advise":
+        bits = [(pl.int_range(pl.len()) % every == 0).cast(pl.Float64).alias(f"check_{every}") for every in (2, 3)]
+        table.select("prompt_id", "prompt", "response", *bits).write_parquet("rollouts.parquet")
     dump = table.select(pl.lit(1).alias("step"), "prompt", pl.col("response").alias("completion"), "rm_good")
     dump.with_columns(advantage=0.0).write_parquet("runs/completions/completions_00001.parquet")
     example = import_module(f"culpa.cli.{verb}").EXAMPLE
