@@ -4,7 +4,6 @@ from culpa.predictors.cosine import Cosine, gradient_cosine
 from culpa.predictors.features import Features, features_of
 from culpa.predictors.ground import Ground, forecast, ground, rehearse
 from culpa.predictors.ngrams import ngram_counts, ngram_shares
-from culpa.predictors.rehearsal import feature_rehearsal
 from culpa.predictors.subsample import Subsample, subsample
 
 __all__ = [
@@ -12,7 +11,6 @@ __all__ = [
     "Features",
     "Ground",
     "Subsample",
-    "feature_rehearsal",
     "features_of",
     "forecast",
     "gradient_cosine",
