@@ -17,6 +17,15 @@ def missing(what):
     pytest.skip(said)
 
 
+def until(page, expression, arg=None):
+    """Wait until an expression holds. Playwright's own waiting compiles code in the page, which it forbids."""
+    for _ in range(500):
+        if page.evaluate(expression, arg):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"never came true: {expression}")
+
+
 @pytest.fixture(scope="session")
 def browser():
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

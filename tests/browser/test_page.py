@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from tests.browser.conftest import SCREENS
+from tests.browser.conftest import SCREENS, until
 from tests.report import case
 from tests.report.page import worlds
 
@@ -64,6 +64,9 @@ def test_an_error_opens_and_plays_by_keyboard_alone(visit, text):
     page.locator("[data-error]").first.focus()
     page.keyboard.press("Enter")
     opened = page.locator("#opened")
+    row = page.locator("table:has([data-error]) tbody tr").first.locator("td").all_inner_texts()
+    told = opened.locator("tr.wrong td").all_inner_texts()
+    assert (told[2], told[3]) == (row[7], row[9])  # score and truth
     named = opened.locator("h2").inner_text().removeprefix("Prompt ")
     opened.get_by_role("button", name="Try it in the playground").focus()
     page.keyboard.press("Enter")
@@ -77,14 +80,12 @@ def test_the_map_can_be_cut_to_one_proxy(visit, text):
     marks = page.locator("#chart-errors .mark-symbol path")
     before = marks.count()
     page.select_option("#map-proxy", "hacked")
-    page.wait_for_function(
-        "count => document.querySelectorAll('#chart-errors .mark-symbol path').length < count", arg=before
-    )
+    until(page, "count => document.querySelectorAll('#chart-errors .mark-symbol path').length < count", before)
     assert marks.count() > 0
 
 
 def final(page):
-    page.wait_for_function("!culpaPlay.state.pending")
+    until(page, "!culpaPlay.state.pending")
     return np.array(page.evaluate("culpaPlay.state.result.probs.at(-1)"))
 
 
@@ -115,13 +116,13 @@ def test_a_dragged_reward_moves_the_numbers(visit, text, sample):
     for _ in range(3):
         page.keyboard.press("PageUp")
     after = final(page)
-    page.wait_for_function("said => document.getElementById('pg-said').textContent !== said", arg=said)
+    until(page, "said => document.getElementById('pg-said').textContent !== said", said)
     reward = np.array(page.evaluate("culpaPlay.state.rewards"))
     assert np.abs(after - before).max() > 1e-3
     np.testing.assert_allclose(after, exact(page, sample, reinforce(), reward), atol=1e-6, rtol=0)
     assert "with the scores as they are" in page.locator("#pg-said").inner_text()
     page.get_by_role("button", name="Scores as they are").click()
-    page.wait_for_function("said => document.getElementById('pg-said').textContent === said", arg=said)
+    until(page, "said => document.getElementById('pg-said').textContent === said", said)
 
 
 def test_errors_are_put_right_at_once(visit, text):
@@ -134,6 +135,12 @@ def test_errors_are_put_right_at_once(visit, text):
     }""")
     assert wrong
     assert max(wrong) == 0
+    kept = page.evaluate("""() => {
+      const { prompt, rewards, was } = culpaPlay.state, proxy = Number(document.getElementById("pg-proxy").value);
+      const those = prompt.right.filter(([k]) => k === proxy).map(([, i]) => i);
+      return was.map((value, i) => those.includes(i) || value === rewards[i]);
+    }""")
+    assert all(kept)
 
 
 @pytest.mark.parametrize("learner", ["reinforce", "grpo", "best_of_n", "tilt"])

@@ -118,6 +118,15 @@ def test_the_map_can_be_cut_to_a_proxy():
     assert x["type"] == "log"
 
 
+def test_harm_and_help_have_their_colours_and_shapes():
+    scales = charts.errors([point()], "mass", log=False)["scales"]
+    told = [
+        dict(zip(one["domain"], one["range"], strict=True)) for one in scales if one["domain"] == list(charts.KINDS)
+    ]
+    assert {"harmful": "var(--harm)", "benign": "var(--calm)", "beneficial": "var(--help)"} in told
+    assert {"harmful": "triangle-down", "benign": "circle", "beneficial": "triangle-up"} in told
+
+
 def test_the_map_has_ticks_as_far_as_its_errors():
     def ticks(most):
         spec = charts.errors([point(error=most)], "mass", log=False)
