@@ -17,7 +17,7 @@ from correlation_candidates import CANDIDATES, candidate_rows
 from correlation_rows import ROWS, Scores, plain_rows, same_steps_controls, tabular_rows, wrong
 from correlation_shared import (
     ask,
-    clock_controls,
+    clock_rows,
     control_rows,
     feature_set,
     known,
@@ -83,7 +83,7 @@ def _shared(
             rest = control_rows(own, one.learner, right, rng) | candidate_rows(right, rng)
             asked[one.learner] = right, other, rest
         right, other, rest = asked[one.learner]
-        rows = shared_rows(own, one, world.plan.step, right, other) | clock_controls(own, one, world.plan.step, later)
+        rows = shared_rows(own, one, right, other) | clock_rows(own, one, world.plan.step, later)
         result.append((one, rows | rest))
     return result
 

@@ -72,8 +72,8 @@ def _rehearsed(
         yield places, rehearse(some, features.values[case.prompts], learner, kl=float(until[places].max()))
 
 
-def shared_rows(own: Rollouts, column: Outcome, step: float, right: Known, other: Known) -> Scores:
-    """Cosines and rehearsals for one column, trained in steps of that size; `other`: of the wrong learner."""
+def shared_rows(own: Rollouts, column: Outcome, right: Known, other: Known) -> Scores:
+    """Cosines and rehearsals for one column; `other`: of the wrong learner."""
     totals = gradients(right.cosine).sum(axis=1)
     runs = {"": (right.kl, right.truth), "x": (other.kl, other.truth)}
     return {
@@ -84,7 +84,7 @@ def shared_rows(own: Rollouts, column: Outcome, step: float, right: Known, other
         "feature rehearsal, KL .4, wrong learner": read_off(*runs["x"], KL),
         "feature rehearsal, matched": read_off(*runs[""], column.kl),
         "feature rehearsal, matched, wrong learner": read_off(*runs["x"], column.kl),
-    } | clock_rows(own, column, step)
+    }
 
 
 def gradients(cosine: Cosine) -> Array:
@@ -92,28 +92,27 @@ def gradients(cosine: Cosine) -> Array:
     return np.einsum("kps,psd->kpd", cosine.pushes, cosine.features, optimize=True).astype(np.float64)
 
 
-def clock_rows(own: Rollouts, column: Outcome, step: float) -> Scores:
-    """The same plain steps for all proxies: those of the real run, and until the median proxy has diverged so far."""
-    kl, truth, _ = _walked(own, own.features, column, step)
-    rows = {"feature rehearsal, same steps": truth[-1]}
+def clock_rows(own: Rollouts, column: Outcome, step: float, rng: Rng) -> Scores:
+    """The same plain steps for all proxies: those of the real run, and until the median proxy has diverged so far.
+
+    With their controls: the wrong learner, features of other outputs or of nobody, shuffled truths.
+    """
+    case, spoiled = problem(own), _spoiled(own, rng)
+    mixed = shuffled(case.truth.T, case.present.T, SHUFFLES, rng)
+    other = column._replace(learner=wrong(column.learner), column="")
+    strange = spoiled["unrelated features"] * own.features[own.present].std()
+    kl, truth, final = _walked(own, own.features, column, step)
+    rows = {
+        "feature rehearsal, same steps": truth[-1],
+        "same steps, wrong learner": _walked(own, own.features, other, step)[1][-1],
+        "same steps, unrelated features": _walked(own, strange, column, step)[1][-1],
+        "same steps, features shuffled": _walked(own, spoiled["features shuffled"], column, step)[1][-1],
+        "same steps, truth shuffled": np.einsum("kps,bps->bk", final, mixed),
+    }
     for name, most in MEDIANS.items():
         over = np.median(kl, axis=1) >= most
         rows[f"feature rehearsal, one clock to median KL {name}"] = truth[int(over.argmax()) if over.any() else -1]
     return rows
-
-
-def clock_controls(own: Rollouts, column: Outcome, step: float, rng: Rng) -> Scores:
-    """The real run's steps by the wrong learner, with features of others or of nobody; shuffled truths."""
-    case, spoiled = problem(own), _spoiled(own, rng)
-    other = column._replace(learner=wrong(column.learner), column="")
-    strange = spoiled["unrelated features"] * own.features[own.present].std()
-    mixed = shuffled(case.truth.T, case.present.T, SHUFFLES, rng)
-    return {
-        "same steps, wrong learner": _walked(own, own.features, other, step)[1][-1],
-        "same steps, unrelated features": _walked(own, strange, column, step)[1][-1],
-        "same steps, features shuffled": _walked(own, spoiled["features shuffled"], column, step)[1][-1],
-        "same steps, truth shuffled": np.einsum("kps,bps->bk", _walked(own, own.features, column, step)[2], mixed),
-    }
 
 
 def _walked(

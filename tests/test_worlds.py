@@ -397,7 +397,7 @@ def test_a_walk_on_all_outputs_is_the_training_itself(linear):
         weights += plan.step / worlds.MEASURED * (gain.reshape(16, -1) @ flat)
     now = training.policy(weights, whole.features[: worlds.MEASURED], whole.logp[: worlds.MEASURED])
     expected = (now * whole.truth[: worlds.MEASURED]).sum(axis=2).mean(axis=1)
-    found = shared.clock_rows(own, column, plan.step)["feature rehearsal, same steps"]
+    found = shared.clock_rows(own, column, plan.step, np.random.default_rng(1))["feature rehearsal, same steps"]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
@@ -420,7 +420,7 @@ def test_a_walk_takes_whitened_rewards_less_the_divergence(linear):
 def test_one_clock_stops_when_the_median_proxy_has_diverged(linear):
     own = worlds.rollouts(linear, samples=6)
     column = training.Outcome("B 30", training.reinforce(), 30, np.zeros(16), np.zeros(16))
-    found = shared.clock_rows(own, column, 2.0)
+    found = shared.clock_rows(own, column, 2.0, np.random.default_rng(1))
     for state in walks.states(problem(own), own.features, column.learner, step=2.0):
         if np.median(state.kl) >= 0.4:
             break
@@ -443,7 +443,7 @@ def test_rows_of_the_wrong_learner_are_its_own(linear):
     features, until = shared.feature_set(own), np.full(16, 0.4)
     one = training.Outcome("B 3", training.reinforce(), 3, np.zeros(16), np.full(16, 0.2))
     right, other = (shared.ask(own, features, who, until) for who in (one.learner, rows.wrong(one.learner)))
-    found = shared.shared_rows(own, one, 2.0, right, other)
+    found = shared.shared_rows(own, one, right, other)
     for name, whose in (("", right), (", wrong learner", other)):
         np.testing.assert_array_equal(found[f"gradient cosine{name}"], whose.cosine.values)
         for rule, kl in (("KL .4", 0.4), ("matched", 0.2)):
