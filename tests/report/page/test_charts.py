@@ -64,6 +64,15 @@ def test_colours_are_the_pages_own():
     assert "#4c78a8" not in text
 
 
+def test_standings_have_their_colours():
+    scales = charts.outcomes([ROW], "truth")["scales"]
+    told = [
+        dict(zip(one["domain"], one["range"], strict=True)) for one in scales if one["domain"] == list(charts.STANDING)
+    ]
+    best, above, below = charts.STANDING
+    assert {best: "var(--help)", above: "var(--calm)", below: "var(--harm)"} in told
+
+
 def test_only_the_best_have_a_colour_of_their_own():
     found = names.colours([str(i) for i in range(9)])
     assert len(set(found.values())) == names.COLOURED + 1

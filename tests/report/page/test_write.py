@@ -126,6 +126,14 @@ def test_what_the_page_shows_in_its_own_way_is_not_said_twice(plain):
     assert not {"Label first", "Errors", "Errors that hurt most", "Under other algorithms"} & set(titles)
 
 
+def test_effects_say_whose_truth_they_change(plain):
+    assert content(plain)["whose"] == "all prompts together"
+    assert "uses features that prompts share" in plain
+    alone = page_of(worlds.verdict(worlds.enumerated()))
+    assert content(alone)["whose"] == "its prompt"
+    assert "is a mean over prompts" in alone
+
+
 def test_the_same_verdict_gives_the_same_bytes():
     made = worlds.verdict(worlds.record(3))
     assert page_of(made) == page_of(made)
