@@ -84,6 +84,8 @@ def test_which_groups_can_be_counted_through():
     assert exact(3, grpo(64))
     assert not exact(4, grpo(64))
     assert exact(99, reinforce())
+    assert exact(3, grpo(4), most=10)  # three others on three levels fall in ten ways
+    assert not exact(3, grpo(4), most=9)
     assert not exact(2, grpo(8).in_the_limit())
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from culpa.advice.checks import Checks
-from culpa.advice.course import Course, Run, World, walk_credit
+from culpa.advice.course import Course, Run, walk_credit
 from culpa.advice.credit import Credit
 from culpa.advice.reading import Reading, at_kl, at_steps, furthest
 from culpa.advice.worlds import ALONE, FEATURES, SKILLS, Sampled, kinds_of, pattern_world
 
 Array = npt.NDArray[np.float64]
 
+MODELS = (ALONE, SKILLS)  # the worlds of patterns
 DRAWS = 200  # of the prompts
 KINDS = 24  # of prompts in a draw: more are thrown together with their neighbours
 _CELLS, _DRAWN_CELLS = 10_000, 20_000  # kinds x patterns that are walked at once, and draws x kinds x patterns
@@ -107,8 +108,3 @@ def _ends(course: Course, asked: Asked) -> Array:
     left = max(0, right - 1)
     part = (step - at[left]) / (at[right] - at[left]) if right > left else 0.0
     return np.asarray((1.0 - part) * course.by_prompt[left] + part * course.by_prompt[right])
-
-
-MODELS = (ALONE, SKILLS)
-
-__all__ = ["DRAWS", "MODELS", "Asked", "Forecast", "World", "draws_of", "feature_forecast", "pattern_forecast"]

@@ -11,7 +11,7 @@ import polars as pl
 
 from culpa.advice.checks import ALL_PATTERNS, Checks, checks_of
 from culpa.advice.course import Course, Run
-from culpa.advice.credit import CREDITS, PARTIAL, Credit, credits, weights
+from culpa.advice.credit import CREDITS, Credit, credits, weights
 from culpa.advice.decide import Decision, View, as_good, decide, rule_of_thumb
 from culpa.advice.forecast import MODELS, Asked, Forecast, draws_of, feature_forecast, pattern_forecast
 from culpa.advice.groups import exact
@@ -218,6 +218,3 @@ def _notes(checks: Checks) -> list[str]:
         f"success is the truth, {(weight * truth).sum() / weight.sum():.3f} of the mass; all checks pass in "
         f"{(weight * every).sum() / weight.sum():.3f}, and the two differ on {off:.3f}"
     ]
-
-
-__all__ = ["PARTIAL", "STEPS", "Advice", "advise"]
