@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from tests.audit.world import cut, drawn, pairs_only
 
 import culpa
-from culpa.audit import Settings, run, unlabelled
+from culpa.audit import Settings, gather, unlabelled
 from culpa.audit import sums as sums_module
 from culpa.errors import InputError
 
@@ -34,7 +34,7 @@ def test_chunks_of_pairs_and_the_whole_give_the_same():
 
 
 def test_disagreement_is_of_the_first_prompts_however_they_come(monkeypatch):
-    monkeypatch.setattr(run, "SAMPLED_PROMPTS", 10)
+    monkeypatch.setattr(gather, "SAMPLED_PROMPTS", 10)
     whole = drawn(0)
     expected = unlabelled.shares(unlabelled.disagreement(whole, 10))
     for places in ((4,), (10,), (25,)):
@@ -66,7 +66,7 @@ def test_an_audit_that_fails_half_way_leaves_no_thread(monkeypatch):
         next(iter(parts))
         raise InputError("half-way.")
 
-    monkeypatch.setattr(run, "merge", failing)
+    monkeypatch.setattr(gather, "merge", failing)
     before = threading.active_count()
     kept = None
     try:

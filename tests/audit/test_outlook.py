@@ -10,7 +10,7 @@ from tests.audit.ahead import QUICK, ahead, enumerated, feature_rehearsal, said,
 from tests.audit.world import codes, cut, record
 
 import culpa
-from culpa.audit import Settings, run
+from culpa.audit import Settings, gather, run
 from culpa.dynamics import Horizon, best_of_n, effects, grpo, ppo, reinforce, simulate, tilt
 from culpa.errors import InputError
 from culpa.predictors import Subsample, features_of, gradient_cosine, subsample
@@ -250,7 +250,7 @@ def test_chunks_and_the_whole_have_the_same_outlook():
 def test_too_many_outputs_are_sampled_by_prompts_and_counted(monkeypatch):
     assert CELLS == 20_000
     world = sharing()
-    monkeypatch.setattr(run, "Subsample", lambda: Subsample(40))
+    monkeypatch.setattr(gather, "Subsample", lambda *_, **how: Subsample(40, **how))
     verdict = culpa.audit(cut(world, 7), settings=QUICK)
     monkeypatch.undo()
     expected = ahead(subsample(world, 40))

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from tests.audit.world import NAN, codes, cut, drawn, pairs_only, record, value
 
 import culpa
-from culpa.audit import BY_NAME, MEASURES, RULERS, Settings, run
+from culpa.audit import BY_NAME, MEASURES, RULERS, Settings, gather
 from culpa.errors import InputError
 
 FEW = {"settings": Settings(replicates=100)}
@@ -180,13 +180,13 @@ def test_rulers_stand_beside_the_proxies():
 def test_ruler_values_are_lengths_and_marks():
     table = pl.DataFrame({"response": ["ab", "**x**", None]})
     world = record({"a": [[0.0, 1.0], [2.0, 0.0]]}, present=[[True, True], [True, False]], table=table)
-    rulers = run.ruler_values(world)
+    rulers = gather.ruler_values(world)
     np.testing.assert_array_equal(rulers["len"], [[2.0, 5.0], [NAN, NAN]])
     np.testing.assert_array_equal(rulers["md"], [[0.0, 1.0], [NAN, NAN]])
     tokens = record({"a": [[0.0, 1.0]]}, length=np.array([[7.0, 9.0]]))
-    assert list(run.ruler_values(tokens)) == ["len"]
-    assert run.ruler_values(tokens)["len"].tolist() == [[7.0, 9.0]]
-    assert run.ruler_values(record({"a": [[0.0, 1.0]]})) == {}
+    assert list(gather.ruler_values(tokens)) == ["len"]
+    assert gather.ruler_values(tokens)["len"].tolist() == [[7.0, 9.0]]
+    assert gather.ruler_values(record({"a": [[0.0, 1.0]]})) == {}
 
 
 # ---- chance, seeds, options ----

@@ -3,7 +3,9 @@
 import polars as pl
 
 from culpa.audit import Finding, Outlook, Verdict
+from culpa.audit.exploits import EXPLOITS
 from culpa.audit.outlook import PREDICTION
+from culpa.audit.unlabelled import LABEL_FIRST
 from culpa.dynamics.shared_effects import SHARED_ERRORS
 
 NOTHING = {
@@ -58,10 +60,8 @@ def three(**parts) -> Verdict:
 
 
 def labels(*names: str, response: str | None = "text") -> pl.DataFrame:
-    rows = [(f"id {name}", "ask", response, 0.5, name, "low") for name in names]
-    columns = ("prompt_id", "prompt", "response", "disagreement", "highest", "lowest")
-    schema = {name: pl.Float64 if name == "disagreement" else pl.String for name in columns}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    rows = [(f"id {name}", "ask", response, 0.5, name, "low", *[None] * 5) for name in names]
+    return pl.DataFrame(rows, schema=LABEL_FIRST, orient="row")
 
 
 FORECAST = {
@@ -80,7 +80,7 @@ FACTS = {
 }  # fmt: skip
 
 
-def outlook(outcomes, errors=(), *, facts=None, ranks=None) -> Outlook:
+def outlook(outcomes, errors=(), *, facts=None, ranks=None, exploits=()) -> Outlook:
     """An outlook of these rows: proxy -> what differs from `FORECAST`, errors by what differs from `ERROR`."""
     rows = [FORECAST | {"proxy": name} | row for name, row in outcomes.items()]
     places = ranks or {"grpo:8": range(1, len(rows) + 1)}
@@ -94,6 +94,7 @@ def outlook(outcomes, errors=(), *, facts=None, ranks=None) -> Outlook:
         curves=pl.DataFrame({"proxy": list(outcomes), "step": 0, "true_reward": 0.5}),
         errors=pl.DataFrame([ERROR | row for row in errors], schema=SHARED_ERRORS),
         learners=pl.DataFrame(learners),
+        exploits=pl.DataFrame(exploits, schema=EXPLOITS, orient="row"),
         facts=FACTS | (facts or {}),
         sample=None,
         evaluation=None,

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from culpa.audit.evaluate import Evaluation, evaluate
+from culpa.audit.exploits import exploits
 from culpa.audit.measures import BY_NAME, GAIN
 from culpa.audit.settings import Settings
 from culpa.audit.sums import Sums, keys_of
@@ -23,7 +25,7 @@ from culpa.dynamics import Forecast, Horizon
 from culpa.dynamics.closed import policy
 from culpa.dynamics.errors import scale_of
 from culpa.dynamics.labels import labelled
-from culpa.dynamics.learner import ClosedForm, Learner, Path, best_of_n, grpo, reinforce
+from culpa.dynamics.learner import ClosedForm, Learner, best_of_n, grpo, reinforce
 from culpa.dynamics.problem import Problem
 from culpa.dynamics.shared import SharedForecast
 from culpa.dynamics.shared_effects import SHARED_ERRORS, Slopes, shared_adjoint
@@ -34,6 +36,8 @@ from culpa.predictors.features import Floats
 from culpa.predictors.ground import Ground, enumerated, forecast, ground, said
 from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.columns import RESPONSE
+
+Mask = npt.NDArray[np.bool_]
 
 NULLS = 200  # shuffles of the truth
 DRAWS = 500  # of prompts, for the cosine
@@ -69,6 +73,7 @@ class Outlook:
     curves: pl.DataFrame  # proxy, step, true_reward, proxy_reward, kl, entropy
     errors: pl.DataFrame  # one row per wrong score: effect, kind, reason, method, horizon, crossing
     learners: pl.DataFrame  # learner, proxy, score, rank
+    exploits: pl.DataFrame  # what the policy takes up with a proxy and would not with the truth
     facts: dict[str, Any]  # learner, horizon, features, mode, prompts, outputs
     sample: Rollouts  # the outputs that it was computed on
     evaluation: Evaluation  # the truth after training, as a measure with replicates
@@ -87,15 +92,16 @@ def outlook(
     """The outlook of a sample of rollouts; raises `NoOutlookError` where nothing can be rehearsed."""
     found = _ground(sample, learner, settings)
     case, values = found.case, found.values
-    run = forecast(case, values, learner, horizon)
+    run, ideal = (forecast(one, values, learner, horizon) for one in (case, _of_truth(case)))
     slopes = shared_adjoint(run) if isinstance(run, SharedForecast) and run.learner.plain else None
     errors = _errors(run, slopes, settings)
-    evaluation, gain = _evaluations(run, slopes, rng, settings.replicates)
+    judged = np.array([not np.isnan(scores[found.record.weight > 0]).all() for scores in found.record.proxies.values()])
+    evaluation, gain = _evaluations(run, (slopes, judged), rng, settings.replicates)
     parts = [_forecast(run, (evaluation, gain), settings.level), _cosines(case, values, learner, settings, rng)]
     prediction = _counted(pl.concat(parts, how="horizontal"), errors)
     facts = {
         "start": float(prediction["start"][0]),
-        "ceiling": float(forecast(_of_truth(case), values, learner, horizon).outcome[0]),
+        "ceiling": float(ideal.outcome[0]),
         "learner": learner.name,
         "horizon": said(horizon),
         "features": "none" if found.features is None else found.features.source,
@@ -104,15 +110,19 @@ def outlook(
         "outputs": int(case.present.sum()),
     }
     learners = _learners(run, values, horizon)
-    return Outlook(prediction, run.curves, errors, learners, facts, found.record, evaluation)
+    taken = exploits(found, run, ideal)
+    return Outlook(prediction, run.curves, errors, learners, taken, facts, found.record, evaluation)
 
 
 def _ground(sample: Rollouts, learner: Learner, settings: Settings) -> Ground:
     try:
         found = ground(sample, learner=learner, features=settings.features)
     except InputError as error:
+        if settings.features not in ("auto", "none"):  # somebody asked for them
+            raise
         raise NoOutlookError(str(error)) from error
-    if found.features is None and isinstance(learner, Path) and not enumerated(found.record):
+    apart = settings.features == "none" or isinstance(learner, ClosedForm) or enumerated(found.record)
+    if found.features is None and not apart:
         raise NoOutlookError(UNSHARED)
     if (found.case.best == found.case.present).all():
         raise NoOutlookError("in no prompt does the truth order two outputs")
@@ -138,17 +148,19 @@ def _errors(run: Forecast, slopes: Slopes | None, settings: Settings) -> pl.Data
 
 
 def _evaluations(
-    run: Forecast, slopes: Slopes | None, rng: np.random.Generator, replicates: int
+    run: Forecast, known: tuple[Slopes | None, Mask], rng: np.random.Generator, replicates: int
 ) -> tuple[Evaluation, Evaluation]:
     """The truth after training, and what it is more than before, prompt by prompt.
 
     What a policy gets before training is the chance level of the first: a proxy that teaches less does harm. Prompts
-    differ in how good the policy is at them, so whether the truth rises is told by the second.
+    differ in how good the policy is at them, so whether the truth rises is told by the second. A proxy without any
+    verdict has neither: known = slopes, and which proxies (k,) have one.
     """
+    slopes, judged = known
     case, outcome = run.problem, run.by_prompt
     training = np.zeros_like(outcome) if slopes is None else slopes.prompts
     start = np.broadcast_to((np.exp(case.start) * case.truth).sum(axis=0), outcome.shape)
-    table = np.stack([outcome + training, start, np.ones_like(start)])
+    table = np.stack([outcome + training, start, np.ones_like(start)]) * judged[:, None]
     sums = Sums(("outcome", "start", "rehearsed"), table, case.proxies, len(case.prompts), keys_of(case.prompt_id))
     both = evaluate(sums, (BY_NAME["rehearsal"], GAIN), rng, replicates)
     after, gain = (

@@ -1,34 +1,29 @@
 """The audit: rollouts in, verdict out."""
 
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from culpa.audit.collect import collect
 from culpa.audit.evaluate import Evaluation, compare, evaluate, tied
+from culpa.audit.gather import RULERS, Gathered, gather
 from culpa.audit.measures import BY_NAME, MEASURES, Measure
-from culpa.audit.offline import Pairs, all_weights, joined_pairs, offline_measures, offline_pairs, offline_sums
-from culpa.audit.outlook import UNSHARED, NoOutlookError, Outlook, outlook, worth_keeping
+from culpa.audit.offline import all_weights, offline_measures, offline_sums
+from culpa.audit.outlook import NoOutlookError, Outlook, outlook
+from culpa.audit.relabel import relabel
 from culpa.audit.settings import Settings
-from culpa.audit.sums import Sums, merge
-from culpa.audit.unlabelled import LABEL_FIRST, SAMPLED_PROMPTS, Masses, added, disagreement, label_first, shares
+from culpa.audit.unlabelled import shares
 from culpa.audit.verdict import Verdict
 from culpa.audit.warn import Seen, warn
 from culpa.dynamics import Horizon, reinforce
 from culpa.dynamics.horizon import parse_horizon
-from culpa.dynamics.learner import Learner
+from culpa.dynamics.learner import Learner, Path
 from culpa.errors import InputError
-from culpa.metrics import characters, markdown
-from culpa.predictors import Subsample
-from culpa.rollouts import Array, Rollouts
-from culpa.rollouts.columns import RESPONSE
+from culpa.predictors.ground import ground
+from culpa.rollouts import Rollouts
+from culpa.rollouts.select import concat
 
-RULERS = ("(longest)", "(shortest)", "(most markdown)")  # no proxy's name: brackets
-_TOO_FEW = "no prompt has two of the policy's own outputs with a truth"
 RANKED_BY = ("rehearsal", "hacc", "acc", "hacc_off", "acc_off")  # the first that is defined decides the order
 
 
@@ -55,11 +50,12 @@ def audit(
     how, rng, wanted = settings or Settings(), np.random.default_rng(seed), _wanted(metrics)
     trainer, until = learner or reinforce(), parse_horizon(horizon) if isinstance(horizon, str) else horizon
     chunks = [rollouts] if isinstance(rollouts, Rollouts) else rollouts
-    gathered = _gather(chunks, how.budget, wanted, trainer)
+    gathered = gather(chunks, how.budget, wanted, trainer)
     evaluations = list(_evaluations(gathered, rng, how.replicates))
     ahead = _ahead_of(gathered, trainer, until, how, rng)
     if ahead is not None:
         evaluations.append(ahead.evaluation)
+        gathered.first = _to_ask(gathered, ahead, trainer, until, how)
     shown = [one.name for one in wanted if any(one in known.measures for known in evaluations)]
     if not shown and gathered.pairs is None:
         problem = f"the data has nothing to compute {', '.join(measure.name for measure in wanted)} from."
@@ -77,7 +73,7 @@ class _Asked(NamedTuple):
     seed: int
 
 
-def _verdict(gathered: "_Gathered", evaluations: list[Evaluation], ahead: Outlook | None, asked: _Asked) -> Verdict:
+def _verdict(gathered: Gathered, evaluations: list[Evaluation], ahead: Outlook | None, asked: _Asked) -> Verdict:
     level, names = asked.settings.level, gathered.names
     table = pl.concat([one.frame(level) for one in evaluations])
     left_out = {one.name for one in MEASURES} - set(asked.shown)
@@ -103,8 +99,21 @@ def _verdict(gathered: "_Gathered", evaluations: list[Evaluation], ahead: Outloo
     )
 
 
+def _to_ask(gathered: Gathered, ahead: Outlook, learner: Learner, horizon: Horizon, how: Settings) -> pl.DataFrame:
+    """What to have judged next: what the best proxy would gain most by; else where the proxies disagree most."""
+    if not isinstance(learner, Path) or not learner.plain or not how.budget:  # no derivative is known
+        return gathered.first
+    if gathered.sample is None or gathered.known == gathered.outputs:
+        return gathered.first
+    parts = [gathered.sample] if gathered.unlabelled is None else [gathered.sample, gathered.unlabelled]
+    found = ground(concat(parts), learner=learner, features=how.features)
+    best = ahead.prediction.sort("outcome", descending=True, nulls_last=True)["proxy"][0]
+    asked = relabel(found, learner, horizon, best, how.budget)
+    return asked if asked.height else gathered.first
+
+
 def _ahead_of(
-    gathered: "_Gathered", learner: Learner, horizon: Horizon, how: Settings, rng: np.random.Generator
+    gathered: Gathered, learner: Learner, horizon: Horizon, how: Settings, rng: np.random.Generator
 ) -> Outlook | None:
     """The outlook; why there is none is a note, where a truth is there and somebody might miss it."""
     if gathered.sample is None:
@@ -117,34 +126,6 @@ def _ahead_of(
         return None
 
 
-@dataclass
-class _Gathered:
-    """What the chunks add up to."""
-
-    sums: Sums
-    names: tuple[str, ...]
-    pairs: Pairs | None
-    apart: Masses
-    first: pl.DataFrame
-    notes: tuple[str, ...]
-    outputs: int
-    known: int
-    sample: Rollouts | None
-    unseen: str = ""  # why there is no sample, where a truth is known and an outlook was asked for
-    problems: list[str] = field(default_factory=list)
-
-    def facts(self) -> dict[str, int | bool]:
-        """How much there was."""
-        return {
-            "prompts": self.sums.prompts,
-            "outputs": self.outputs,
-            "truths": self.known,
-            "pairs": 0 if self.pairs is None else len(self.pairs.key),
-            "resampled_units": self.sums.units,
-            "binned": self.sums.binned,
-        }
-
-
 def _wanted(names: Collection[str]) -> tuple[Measure, ...]:
     unknown = sorted(set(names) - set(BY_NAME))
     if unknown:
@@ -152,78 +133,7 @@ def _wanted(names: Collection[str]) -> tuple[Measure, ...]:
     return tuple(measure for measure in MEASURES if not names or measure.name in names)
 
 
-def _gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...], learner: Learner) -> _Gathered:
-    parts_wanted = {measure.part for measure in wanted}
-    sample = Subsample()
-    pairs: list[Pairs] = []
-    apart: Masses = {}
-    first = pl.DataFrame(schema=LABEL_FIRST)
-    notes: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-    prompts = outputs = known = kept = 0
-
-    def parts(pool: ThreadPoolExecutor) -> Iterator[Sums]:
-        nonlocal apart, first, notes, names, prompts, outputs, known, kept
-        for chunk in _ahead(chunks, pool):
-            names = _same(names, tuple(chunk.proxies))
-            notes, outputs = chunk.notes, outputs + chunk.size
-            known += 0 if chunk.truth is None else int((~np.isnan(chunk.truth)).sum())
-            rulers = ruler_values(chunk) if "rulers" in parts_wanted else {}
-            scores = dict(chunk.proxies) | _as_scores(rulers)
-            if "outlook" in parts_wanted and worth_keeping(chunk, learner):
-                sample.add(chunk)
-                kept += 1
-            found = offline_pairs(chunk, dict(chunk.proxies))
-            if found is not None:
-                pairs.append(found)
-            apart = added(apart, disagreement(chunk, SAMPLED_PROMPTS - prompts))
-            prompts += chunk.shape[0]
-            more = label_first(chunk, budget)
-            first = pl.concat([first, more]).sort("disagreement", descending=True, maintain_order=True).head(budget)
-            yield collect(chunk, scores, rulers, parts_wanted)
-
-    # The pool is closed here and not in a generator: one that is left half-way is closed by the garbage collector, at
-    # any moment and in any thread, and waiting for a thread there can wait for ever.
-    with ThreadPoolExecutor(1) as pool:
-        sums = merge(parts(pool))
-    joined = joined_pairs(pairs) if pairs else None
-    unseen = "" if not known or "outlook" not in parts_wanted else _TOO_FEW if kept else UNSHARED
-    return _Gathered(sums, names, joined, apart, first, notes, outputs, known, sample.record, unseen)
-
-
-def _ahead(chunks: Iterable[Rollouts], pool: ThreadPoolExecutor) -> Iterator[Rollouts]:
-    """The chunks, the next one being read while this one is worked on."""
-    source = iter(chunks)
-    coming = pool.submit(next, source, None)
-    while (chunk := coming.result()) is not None:
-        coming = pool.submit(next, source, None)
-        yield chunk
-
-
-def ruler_values(rollouts: Rollouts) -> dict[str, Array]:
-    """The measures that need no judge: "len" (tokens, else characters) and "md" (markdown marks), where known."""
-    result: dict[str, Array] = {}
-    text = rollouts.table[RESPONSE] if RESPONSE in rollouts.table.columns else None
-    if rollouts.length is not None:
-        result["len"] = rollouts.length
-    for name, measure in (("len", characters), ("md", markdown)):
-        if text is not None and name not in result:
-            values = np.full(rollouts.shape, np.nan)
-            values[rollouts.present] = measure(text)
-            result[name] = values
-    return result
-
-
-def _as_scores(rulers: dict[str, Array]) -> dict[str, Array]:
-    scores: dict[str, Array] = {}
-    if "len" in rulers:
-        scores |= {RULERS[0]: rulers["len"], RULERS[1]: -rulers["len"]}
-    if "md" in rulers:
-        scores[RULERS[2]] = rulers["md"]
-    return scores
-
-
-def _evaluations(gathered: _Gathered, rng: np.random.Generator, replicates: int) -> Iterator[Evaluation]:
+def _evaluations(gathered: Gathered, rng: np.random.Generator, replicates: int) -> Iterator[Evaluation]:
     """All that the sums allow, asked for or not: the findings look at more than what is shown."""
     available = tuple(measure for measure in MEASURES if measure.count in gathered.sums.values)
     if available:
@@ -263,14 +173,3 @@ def _ranking(metrics: pl.DataFrame, measure: str, groups: list[list[str]]) -> pl
         "high",
         pl.Series("tied_with", names, dtype=pl.List(pl.String)),
     )
-
-
-def _same(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
-    if not now:
-        raise InputError("there is no proxy to audit.", remedy="Name one with --proxy; the truth is not its own proxy.")
-    if before and before != now:
-        raise InputError(
-            f"the chunks have different proxies: {', '.join(before)}, then {', '.join(now)}.",
-            remedy="Name those that all have with --proxy.",
-        )
-    return now

@@ -21,7 +21,13 @@ LABEL_FIRST = {
     "disagreement": pl.Float64,
     "highest": pl.String,
     "lowest": pl.String,
+    "proxy": pl.String,
+    "score": pl.Float64,
+    "expected": pl.Float64,
+    "spread": pl.Float64,
+    "gain": pl.Float64,
 }
+_BY_GAIN = ("proxy", "score", "expected", "spread", "gain")  # of `relabel`; null here
 
 
 def disagreement(rollouts: Rollouts, prompts: int = SAMPLED_PROMPTS) -> Masses:
@@ -75,13 +81,13 @@ def label_first(rollouts: Rollouts, budget: int) -> pl.DataFrame:
     names, there = list(rollouts.proxies), ranks[:, rows, cells]
     column = {
         "prompt_id": rollouts.prompt_id[rows].tolist(),
-        "prompt": _texts(rollouts, PROMPT, rows, cells),
-        "response": _texts(rollouts, RESPONSE, rows, cells),
+        "prompt": texts_at(rollouts, PROMPT, rows, cells),
+        "response": texts_at(rollouts, RESPONSE, rows, cells),
         "disagreement": value[rows, cells],
         "highest": [names[int(best)] for best in np.nanargmax(there, axis=0)],
         "lowest": [names[int(worst)] for worst in np.nanargmin(there, axis=0)],
     }
-    return pl.DataFrame(column, schema=LABEL_FIRST)
+    return pl.DataFrame(column | {name: [None] * len(rows) for name in _BY_GAIN}, schema=LABEL_FIRST)
 
 
 def _rank(score: Array) -> Array:
@@ -103,7 +109,8 @@ def _deviation(ranks: Array) -> Array:
     return deviation
 
 
-def _texts(rollouts: Rollouts, name: str, rows: Index, cells: Index) -> list[str | None]:
+def texts_at(rollouts: Rollouts, name: str, rows: Index, cells: Index) -> list[str | None]:
+    """Texts of some cells, cut to be shown; None where there are none."""
     if name not in rollouts.table.columns:
         return [None] * len(rows)
     place = np.full(rollouts.shape, -1)

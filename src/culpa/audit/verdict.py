@@ -11,6 +11,7 @@ import polars as pl
 from culpa._version import __version__
 from culpa.audit.outlook import Outlook
 from culpa.audit.warn import Finding
+from culpa.dynamics.shared_effects import SHARED_ERRORS
 from culpa.rollouts import write_text
 
 SCHEMA = "culpa.audit/1"
@@ -34,6 +35,21 @@ class Verdict:
     seed: int
     outlook: Outlook | None = None  # what becomes of the truth under each proxy; None: nothing to rehearse on
 
+    @property
+    def repair(self) -> pl.DataFrame:
+        """Known errors that cost truth, by what putting each right alone would gain, the most first."""
+        if self.outlook is None:
+            return pl.DataFrame(schema=SHARED_ERRORS | {"gain": pl.Float64})
+        harmful = self.outlook.errors.filter((pl.col("kind") == "harmful") & (pl.col("method") == "counterfactual"))
+        return harmful.with_columns((-pl.col("effect")).alias("gain")).sort(
+            "gain", descending=True, maintain_order=True
+        )
+
+    @property
+    def errors(self) -> pl.DataFrame:
+        """One row per wrong score, of every proxy: its effect, kind and reason."""
+        return pl.DataFrame(schema=SHARED_ERRORS) if self.outlook is None else self.outlook.errors
+
     def to_dict(self) -> dict[str, Any]:
         """The findings as plain lists and dictionaries, in the schema of `culpa audit --format json`."""
         return {
@@ -48,6 +64,7 @@ class Verdict:
             "comparisons": self.comparisons.to_dicts(),
             "disagreement": self.disagreement.to_dicts(),
             "relabel": self.relabel.to_dicts(),
+            "repair": self.repair.drop("effect", "kind", "method").to_dicts(),
             **_outlook(self.outlook),
             "notes": list(self.notes),
             "warnings": [finding._asdict() for finding in self.warnings],
@@ -64,8 +81,9 @@ class Verdict:
 def _outlook(ahead: Outlook | None) -> dict[str, Any]:
     """Its keys, empty where there is none."""
     if ahead is None:
-        return {"forecast": None, "errors": [], "learners": []}
+        return {"forecast": None, "errors": [], "learners": [], "exploits": []}
     forecast = ahead.facts | {"proxies": ahead.prediction.to_dicts(), "curves": ahead.curves.to_dicts()}
     size = pl.col("effect").abs().rank("ordinal", descending=True).over("proxy")
     largest = ahead.errors.filter((size <= WRITTEN) | (pl.col("method") == "counterfactual"))
-    return {"forecast": forecast, "errors": largest.to_dicts(), "learners": ahead.learners.to_dicts()}
+    parts = {"errors": largest, "learners": ahead.learners, "exploits": ahead.exploits}
+    return {"forecast": forecast} | {name: frame.to_dicts() for name, frame in parts.items()}

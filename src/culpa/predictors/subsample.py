@@ -43,21 +43,24 @@ def subsample(rollouts: Rollouts, cells: int = CELLS) -> Rollouts:
 class Subsample:
     """`subsample` while chunks stream by: holds what it has chosen so far, at most `cells` outputs, and one chunk.
 
+    known=False: only the prompts that it leaves out, with two outputs of the policy's own of which one has a known
+    truth at most.
+
     >>> Subsample(100).record is None
     True
     """
 
-    def __init__(self, cells: int = CELLS) -> None:
+    def __init__(self, cells: int = CELLS, *, known: bool = True) -> None:
         if cells < 1:
             raise InputError(f"got a sample of {cells} outputs.", remedy="Use at least one.")
-        self.cells = cells
+        self.cells, self.known = cells, known
         self.seen = 0  # prompts that a predictor could use
         self.record: Rollouts | None = None  # the sample; None while no prompt can be used
         self._bar: np.uint64 | None = None  # hash of the first that had no room: no later one has any
 
     def add(self, chunk: Rollouts) -> None:
         """Looks at the prompts of another chunk."""
-        usable = _usable(chunk)
+        usable = _usable(chunk) if self.known else _owned(chunk) & ~_usable(chunk)
         self.seen += int(usable.sum())
         if self._bar is not None:
             usable &= _keys(chunk) < self._bar
@@ -72,6 +75,10 @@ class Subsample:
         if not room.all():
             self._bar = keys[order[int(room.argmin())]]
         self.record = select(both, np.sort(order[room]))
+
+
+def _owned(rollouts: Rollouts) -> Mask:
+    return np.asarray((rollouts.weight > 0).sum(axis=1) >= _FEWEST)
 
 
 def _usable(rollouts: Rollouts) -> Mask:

@@ -10,6 +10,7 @@ from culpa.errors import shorten
 from culpa.report.section import Section, Table
 
 LISTED, EACH = 6, 2  # errors that hurt, and that help; of one proxy
+SHOWN = 2  # lines of each proxy
 KINDS = ("harmful", "benign", "beneficial")
 
 _ABOUT_EFFECT = {
@@ -20,6 +21,9 @@ _ABOUT_RIGHT = {
     "same": "right is the truth itself, for proxies that say nothing that the truth never says",
     "matched": "right is the truth on the proxy's own scale, prompt by prompt",
 }
+_ABOUT_EXPLOITS = (
+    "Share of outputs with a word, and mean length, before training, after it, and after training on the truth."
+)
 _ABOUT_LEARNERS = (
     "Rank of each proxy by the truth after training with it, 1 is best. Best-of-n picks outputs and trains nothing."
 )
@@ -31,6 +35,7 @@ def ahead_sections(ahead: Outlook) -> Iterator[Section]:
     known = ahead.errors.filter(pl.col("method") == "counterfactual").sort("effect", maintain_order=True)
     yield from _listed("Errors that hurt most", known.filter(pl.col("kind") == "harmful"))
     yield from _listed("Errors that help most", known.filter(pl.col("kind") == "beneficial").reverse())
+    yield from _exploits(ahead)
     yield _learners(ahead)
 
 
@@ -112,6 +117,29 @@ def _listed(title: str, errors: pl.DataFrame) -> Iterator[Section]:
     )
     headers = ("proxy", "prompt", "effect", "mass", "score", "right", "truth", "reason")
     yield Section(title, table=Table(headers, rows))
+
+
+def _exploits(ahead: Outlook) -> Iterator[Section]:
+    """For each proxy the words that tell most, and its length where that changes much."""
+    if ahead.exploits.is_empty():
+        return
+    first = ahead.exploits.filter(pl.int_range(pl.len()).over("proxy") < SHOWN)
+    rows = tuple(
+        (
+            shorten(row["proxy"], 24),
+            shorten(row["what"], 40),
+            *(_amount(row, name) for name in ("before", "after", "ideal")),
+        )
+        for row in first.iter_rows(named=True)
+    )
+    headers = ("proxy", "what the policy says", "before", "after", "after the truth")
+    yield Section(
+        "What each proxy teaches that the truth does not", table=Table(headers, rows), below=(_ABOUT_EXPLOITS,)
+    )
+
+
+def _amount(row: dict[str, Any], name: str) -> str:
+    return f"{row[name]:.1f}" if row["what"] == "length" else f"{row[name]:.0%}"
 
 
 def _learners(ahead: Outlook) -> Section:

@@ -1,6 +1,7 @@
 """A verdict as sections of text and tables of strings: what is said, before how it is shown."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import polars as pl
 
@@ -39,6 +40,11 @@ _ABOUT_PAIRS = "Acc off: chosen-rejected pairs ranked rightly; a tie is wrong. W
 _ABOUT_HARM = "HAcc off: the same, or the rejected output scores below the policy's mean."
 _ABOUT_LABELS = (
     "Outputs of unknown truth on which the proxies disagree most. --budget N lists more, --format json whole rows."
+)
+
+_ABOUT_WORTH = (
+    "Outputs of unknown truth by what judging them, and putting the score of {proxy} right, is expected to add to the "
+    "truth of all prompts together after training with {how}."
 )
 
 
@@ -184,18 +190,26 @@ def _disagreement(verdict: Verdict) -> Section | None:
 def _label_first(verdict: Verdict) -> Section | None:
     if verdict.relabel.is_empty():
         return None
-    texts = verdict.relabel["response"].count() > 0
-    rows = tuple(
-        (
-            shorten(row["prompt_id"], 20),
-            *((shorten(row["response"] or "", 60),) if texts else ()),
-            _name(row["highest"]),
-            _name(row["lowest"]),
-        )
-        for row in verdict.relabel.iter_rows(named=True)
-    )
-    headers = ("prompt", *(("response",) if texts else ()), "ranked high by", "ranked low by")
-    return Section("Label first", table=Table(headers, rows), below=(_ABOUT_LABELS,))
+    worth = verdict.relabel["gain"].count() > 0
+    cells: dict[str, Callable[[dict[str, Any]], str]] = {"prompt": lambda row: shorten(row["prompt_id"], 20)}
+    if verdict.relabel["response"].count():
+        cells["response"] = lambda row: shorten(row["response"] or "", 60)
+    if worth:
+        cells |= {
+            "score": lambda row: f"{row['score']:.3g}",
+            "expected truth": lambda row: f"{row['expected']:.3f} ± {row['spread']:.3f}",
+            "gain": lambda row: f"{row['gain']:+.3f}",
+        }
+        proxy, how = _name(verdict.relabel["proxy"][0]), verdict.outlook.facts["learner"] if verdict.outlook else ""
+        below = _ABOUT_WORTH.format(proxy=proxy, how=how)
+    else:
+        cells |= {
+            "ranked high by": lambda row: _name(row["highest"]),
+            "ranked low by": lambda row: _name(row["lowest"]),
+        }
+        below = _ABOUT_LABELS
+    rows = tuple(tuple(cell(row) for cell in cells.values()) for row in verdict.relabel.iter_rows(named=True))
+    return Section("Label first", table=Table(tuple(cells), rows), below=(below,))
 
 
 def _cells(verdict: Verdict) -> Callable[..., float | None]:

@@ -1,0 +1,148 @@
+"""What an audit needs of its rollouts, chunk by chunk: sums, pairs, a sample to rehearse on, outputs to ask for."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from culpa.audit.collect import collect
+from culpa.audit.measures import Measure
+from culpa.audit.offline import Pairs, joined_pairs, offline_pairs
+from culpa.audit.outlook import UNSHARED, worth_keeping
+from culpa.audit.sums import Sums, merge
+from culpa.audit.unlabelled import LABEL_FIRST, SAMPLED_PROMPTS, Masses, added, disagreement, label_first
+from culpa.dynamics.learner import Learner
+from culpa.errors import InputError
+from culpa.metrics import characters, markdown
+from culpa.predictors import Subsample
+from culpa.rollouts import Array, Rollouts
+from culpa.rollouts.columns import RESPONSE
+
+RULERS = ("(longest)", "(shortest)", "(most markdown)")  # no proxy's name: brackets
+UNLABELLED = 10_000  # outputs of prompts without labels that can be asked for
+_TOO_FEW = "no prompt has two of the policy's own outputs with a truth"
+
+
+@dataclass
+class Gathered:
+    """What the chunks add up to."""
+
+    sums: Sums
+    names: tuple[str, ...]
+    pairs: Pairs | None
+    apart: Masses
+    first: pl.DataFrame
+    notes: tuple[str, ...]
+    outputs: int
+    known: int
+    sample: Rollouts | None  # prompts with labels
+    unlabelled: Rollouts | None  # prompts without, or with one
+    unseen: str = ""  # why there is no sample, where a truth is known and an outlook was asked for
+    problems: list[str] = field(default_factory=list)
+
+    def facts(self) -> dict[str, int | bool]:
+        """How much there was."""
+        return {
+            "prompts": self.sums.prompts,
+            "outputs": self.outputs,
+            "truths": self.known,
+            "pairs": 0 if self.pairs is None else len(self.pairs.key),
+            "resampled_units": self.sums.units,
+            "binned": self.sums.binned,
+        }
+
+
+def gather(chunks: Iterable[Rollouts], budget: int, wanted: tuple[Measure, ...], learner: Learner) -> Gathered:
+    """All chunks as one."""
+    seen = _Seen(budget, frozenset(measure.part for measure in wanted), learner)
+    # The pool is closed here and not in a generator: one that is left half-way is closed by the garbage collector, at
+    # any moment and in any thread, and waiting for a thread there can wait for ever.
+    with ThreadPoolExecutor(1) as pool:
+        sums = merge(seen.take(chunk) for chunk in _ahead(chunks, pool))
+    return seen.all(sums)
+
+
+class _Seen:
+    """What was seen of the chunks so far."""
+
+    def __init__(self, budget: int, parts: frozenset[str], learner: Learner) -> None:
+        self.budget, self.parts, self.learner = budget, parts, learner
+        self.sample, self.rest = Subsample(), Subsample(UNLABELLED, known=False)
+        self.pairs: list[Pairs] = []
+        self.apart: Masses = {}
+        self.first = pl.DataFrame(schema=LABEL_FIRST)
+        self.notes: tuple[str, ...] = ()
+        self.names: tuple[str, ...] = ()
+        self.prompts = self.outputs = self.known = self.kept = 0
+
+    def take(self, chunk: Rollouts) -> Sums:
+        """Looks at one more chunk, and gives its sums."""
+        self.names = _same(self.names, tuple(chunk.proxies))
+        self.notes, self.outputs = chunk.notes, self.outputs + chunk.size
+        self.known += 0 if chunk.truth is None else int((~np.isnan(chunk.truth)).sum())
+        if "outlook" in self.parts and worth_keeping(chunk, self.learner):
+            self.sample.add(chunk)
+            self.rest.add(chunk)
+            self.kept += 1
+        found = offline_pairs(chunk, dict(chunk.proxies))
+        self.pairs += [] if found is None else [found]
+        self.apart = added(self.apart, disagreement(chunk, SAMPLED_PROMPTS - self.prompts))
+        self.prompts += chunk.shape[0]
+        both = pl.concat([self.first, label_first(chunk, self.budget)])
+        self.first = both.sort("disagreement", descending=True, maintain_order=True).head(self.budget)
+        rulers = ruler_values(chunk) if "rulers" in self.parts else {}
+        return collect(chunk, dict(chunk.proxies) | _as_scores(rulers), rulers, self.parts)
+
+    def all(self, sums: Sums) -> Gathered:
+        """What all chunks add up to."""
+        joined = joined_pairs(self.pairs) if self.pairs else None
+        unseen = "" if not self.known or "outlook" not in self.parts else _TOO_FEW if self.kept else UNSHARED
+        samples = self.sample.record, self.rest.record
+        return Gathered(
+            sums, self.names, joined, self.apart, self.first, self.notes, self.outputs, self.known, *samples, unseen
+        )
+
+
+def _ahead(chunks: Iterable[Rollouts], pool: ThreadPoolExecutor) -> Iterator[Rollouts]:
+    """The chunks, the next one being read while this one is worked on."""
+    source = iter(chunks)
+    coming = pool.submit(next, source, None)
+    while (chunk := coming.result()) is not None:
+        coming = pool.submit(next, source, None)
+        yield chunk
+
+
+def ruler_values(rollouts: Rollouts) -> dict[str, Array]:
+    """The measures that need no judge: "len" (tokens, else characters) and "md" (markdown marks), where known."""
+    result: dict[str, Array] = {}
+    text = rollouts.table[RESPONSE] if RESPONSE in rollouts.table.columns else None
+    if rollouts.length is not None:
+        result["len"] = rollouts.length
+    for name, measure in (("len", characters), ("md", markdown)):
+        if text is not None and name not in result:
+            values = np.full(rollouts.shape, np.nan)
+            values[rollouts.present] = measure(text)
+            result[name] = values
+    return result
+
+
+def _as_scores(rulers: dict[str, Array]) -> dict[str, Array]:
+    scores: dict[str, Array] = {}
+    if "len" in rulers:
+        scores |= {RULERS[0]: rulers["len"], RULERS[1]: -rulers["len"]}
+    if "md" in rulers:
+        scores[RULERS[2]] = rulers["md"]
+    return scores
+
+
+def _same(before: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
+    if not now:
+        raise InputError("there is no proxy to audit.", remedy="Name one with --proxy; the truth is not its own proxy.")
+    if before and before != now:
+        raise InputError(
+            f"the chunks have different proxies: {', '.join(before)}, then {', '.join(now)}.",
+            remedy="Name those that all have with --proxy.",
+        )
+    return now
