@@ -476,6 +476,32 @@ def test_of_many_outputs_the_audits_sample_is_rehearsed(monkeypatch):
     assert document["outcomes"][0]["true_reward"] == pytest.approx(culpa.rehearse(kept.record).outcome[0])
 
 
+@pytest.mark.parametrize(
+    ("more", "prompts"), [((), 15), (("--features", "none"), 40), (("--learner", "best_of_n:4"), 40)]
+)
+def test_a_sample_is_for_what_outputs_share(monkeypatch, more, prompts):
+    """Their own features are as good a reason as a text; every prompt by itself needs none."""
+    monkeypatch.setattr(verb, "Subsample", lambda: Subsample(60))
+    vectors = np.random.default_rng(0).standard_normal((160, 3)).astype(np.float32)
+    case.saved(case.frame().drop("response").with_columns(pl.Series("features", vectors)), "many.parquet")
+    ask = ["rehearse", "many.parquet", "--truth", "gold", "--proxy", "rm_mid", "--format", "json", *more]
+    assert json.loads(CliRunner().invoke(app, ask).stdout)["prompts"] == prompts
+
+
+def test_enumerated_outputs_without_a_text_are_all_rehearsed(monkeypatch):
+    monkeypatch.setattr(verb, "Subsample", lambda: Subsample(60))
+    case.saved(case.frame().drop("response"), "many.parquet")
+    ask = ["rehearse", "many.parquet", "--truth", "gold", "--proxy", "rm_mid", "--format", "json"]
+    assert json.loads(CliRunner().invoke(app, ask).stdout)["prompts"] == 40
+
+
+def test_markdown_ends_with_how_it_was_done():
+    assert "reinforce, kl=0.4, features: 512 hashed n-grams of the text" in shared("--format", "md")
+    assert "grpo:4, steps=9, eta 0.2" in printed(
+        "--learner", "grpo:4", "--horizon", "steps=9", "--eta", "0.2", "--format", "md"
+    )
+
+
 def test_prompts_that_cannot_be_used_are_no_part_of_a_sample():
     table = case.frame()
     gone = pl.col("prompt_id").is_in(["q3", "q7"])

@@ -213,15 +213,18 @@ def test_only_errors_that_were_put_right_are_listed():
     json.dumps(data, allow_nan=False)
 
 
-def test_words_stand_left_and_numbers_right():
-    page = sections_text(rehearsal_sections(rehearsed(signals=["clip:3"], stalled=True), stalls=1))
-    lines = page.splitlines()
-
-    def starts(title, header):
-        at = lines.index(title) + 1
-        rows = lines[at + 1 : lines.index("", at) if "" in lines[at:] else None]
-        return [row[lines[at].index(header) :][:2] for row in rows if row.strip()]
-
-    assert all(cell[0] != " " for cell in starts("Errors that hurt most", "signal"))
-    assert all(cell[0] != " " for cell in starts("Errors that hurt most", "reason"))
-    assert starts("Prompts whose best output never comes up", "for example")[0] == "p1"
+@pytest.mark.parametrize(
+    ("title", "header"),
+    [
+        ("Errors that hurt most", "signal"),
+        ("Errors that hurt most", "reason"),
+        ("Prompts whose best output never comes up", "for example"),
+    ],
+)
+def test_words_stand_below_the_beginning_of_their_header(title, header):
+    page = sections_text(rehearsal_sections(rehearsed(signals=["clip:3"], stalled=True), stalls=2)).split("\n\n")
+    first, *rows = next(part for part in page if part.lstrip().startswith(title)).strip().splitlines()[1:]
+    at = first.index(header)
+    words = [row for row in rows if row.startswith("hacked")]
+    assert len(words) > 1
+    assert all(row[at - 1] == " " != row[at] for row in words)

@@ -22,8 +22,8 @@ _ABOUT_ALONE = (
     "An error is put right alone and the run repeated: its effect is the truth with it minus the truth without it.",
 )
 _ABOUT_SHARED = (
-    "The largest errors are put right, each alone, and the run repeated: an effect is the truth with the error minus "
-    "the truth without it, summed over all prompts. The others have theirs from a derivative.",
+    "The largest errors are put right, each alone, and the run repeated as far: an effect is the truth with the error "
+    "minus the truth without it, summed over all prompts. The others have theirs from a derivative.",
 )
 _ABOUT_ALONG = f"{ALONG}: from the first step to the last, later steps closer together; one scale for all rows."
 _ABOUT_PEAK = "peak: the highest truth on the way and its step, where the truth falls again afterwards."
