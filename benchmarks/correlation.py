@@ -83,7 +83,7 @@ def _shared(
             rest = control_rows(own, one.learner, right, rng) | candidate_rows(right, rng)
             asked[one.learner] = right, other, rest
         right, other, rest = asked[one.learner]
-        rows = shared_rows(own, one, right, other) | clock_rows(own, one, world.plan.step, later)
+        rows = shared_rows(one, right, other) | clock_rows(own, one, world.plan.step, later)
         result.append((one, rows | rest))
     return result
 

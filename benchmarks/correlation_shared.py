@@ -72,7 +72,7 @@ def _rehearsed(
         yield places, rehearse(some, features.values[case.prompts], learner, kl=float(until[places].max()))
 
 
-def shared_rows(own: Rollouts, column: Outcome, right: Known, other: Known) -> Scores:
+def shared_rows(column: Outcome, right: Known, other: Known) -> Scores:
     """Cosines and rehearsals for one column; `other`: of the wrong learner."""
     totals = gradients(right.cosine).sum(axis=1)
     runs = {"": (right.kl, right.truth), "x": (other.kl, other.truth)}

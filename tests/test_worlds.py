@@ -443,7 +443,7 @@ def test_rows_of_the_wrong_learner_are_its_own(linear):
     features, until = shared.feature_set(own), np.full(16, 0.4)
     one = training.Outcome("B 3", training.reinforce(), 3, np.zeros(16), np.full(16, 0.2))
     right, other = (shared.ask(own, features, who, until) for who in (one.learner, rows.wrong(one.learner)))
-    found = shared.shared_rows(own, one, right, other)
+    found = shared.shared_rows(one, right, other)
     for name, whose in (("", right), (", wrong learner", other)):
         np.testing.assert_array_equal(found[f"gradient cosine{name}"], whose.cosine.values)
         for rule, kl in (("KL .4", 0.4), ("matched", 0.2)):
