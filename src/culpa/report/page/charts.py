@@ -59,7 +59,7 @@ def outcomes(rows: Sequence[Row], title: str, *, ceiling: float | None = None) -
     data = _shortened(rows)
     base = _chart(data).encode(y=_names(data))
     seen = [name for name in STANDING if any(row["standing"] == name for row in data)]
-    keys = alt.Legend(values=seen, columns=1, offset=24) if len(seen) > 1 else None
+    keys = alt.Legend(values=seen, columns=1, offset=38) if len(seen) > 1 else None
     colour = alt.Color("standing:N", title=None, scale=_scale(STANDING, (_HELP, CALM, _HARM)), legend=keys)
     shape = alt.Shape("standing:N", title=None, scale=_scale(STANDING, ("circle", "square", "triangle-down")))
     across: dict[str, Any] = {
@@ -73,7 +73,7 @@ def outcomes(rows: Sequence[Row], title: str, *, ceiling: float | None = None) -
         x=alt.X("value:Q", **across), color=colour, shape=shape, tooltip=tips
     )
     start = data[0]["start"] if data else None
-    marks = [*_mark(start, "today"), *_mark(ceiling, "trained on the truth")]
+    marks = [*_mark(start, "today", -4), *_mark(ceiling, "trained on the truth", -18)]
     return vega(_ROW * len(data), *marks, bars, points)
 
 
@@ -187,13 +187,13 @@ def _chart(rows: Sequence[Row]) -> alt.Chart:
     return chart
 
 
-def _mark(value: float | None, label: str) -> list[alt.Chart]:
-    """A dashed line down the figure, with what it is above it."""
+def _mark(value: float | None, label: str, y: int) -> list[alt.Chart]:
+    """A dashed line down the figure, with what it is above it, at its own height: two lines may stand close."""
     if value is None:
         return []
     base = _chart([{"at": value}]).encode(x="at:Q")
     line = base.mark_rule(strokeDash=[4, 3], color=_SOFT, strokeWidth=1.5)
-    return [line, base.mark_text(text=label, y=-4, color=_SOFT, fontSize=12, baseline="bottom")]
+    return [line, base.mark_text(text=label, y=y, color=_SOFT, fontSize=12, baseline="bottom")]
 
 
 def _named(label: Label) -> alt.Chart:
