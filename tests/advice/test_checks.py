@@ -82,6 +82,13 @@ def test_many_checks_are_listed_by_the_patterns_that_were_seen():
     assert one.mass.tolist() == [[1.0, 0.0]]
 
 
+def test_of_few_checks_every_pattern_is_listed():
+    found = checks_of(record(**{f"check{number}": [[number % 2, 1, 0]] for number in range(6)}))
+    assert len({tuple(row) for row in found.patterns.tolist()}) == 64
+    assert found.patterns[-1].all()
+    assert (found.mass > 0).sum() == 3
+
+
 def test_a_truth_says_what_succeeds():
     found = checks_of(record(a=A, b=B, truth=[[0, 1, 0, 0], [1, 0, 0, NAN]]))
     assert found.success.tolist() == [0, 1, 0, 0]
@@ -98,6 +105,7 @@ def test_a_truth_says_what_succeeds():
         ({"a": A, "b": [[1, 0, 0.5, 0]] * 2}, [], "the check 'b' is not 0 or 1: 0.5 for prompt 'q0'. Name checks that"),
         ({"a": [[NAN]], "b": [[1]]}, [], "no output of the policy's own has a verdict of every check. Leave out"),
         ({"a": A, "b": B, "truth": [[2, 0, 0, 0]] * 2}, [], "the truth is 2 somewhere; here it says whether an output"),
+        ({"a": [[1, NAN]], "b": [[1, 1]], "truth": [[NAN, 1]]}, [], "no output has both a truth and its checks."),
         ({"a": A, "b": B, "truth": [[NAN] * 4] * 2}, [], "no output has both a truth and its checks. Leave --truth"),
     ],
 )

@@ -78,6 +78,15 @@ def test_steps_taken_together_come_to_the_same(features, learner):
     assert np.abs(at - exact.success[:, 0]).max() < 0.02
 
 
+def test_a_switch_is_not_stepped_over():
+    here = world(product(0.1, 0.3))
+    run = Run(reinforce(), 0.1, 1500)
+    exact, together = (walk_credit(here, STAGED, run._replace(move=move)) for move in (0.0, 0.1))
+    assert together.switch[0] == pytest.approx(exact.switch[0], rel=0.01)
+    at = np.interp(exact.step[:, 0], together.step[:, 0], together.success[:, 0])
+    assert np.abs(at - exact.success[:, 0]).max() < 0.02
+
+
 def test_independent_skills_stay_independent():
     """The factorised policy: each skill by its own recursion."""
     a, b = 0.1, 0.3

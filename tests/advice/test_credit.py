@@ -44,8 +44,3 @@ def test_checks_that_always_pass_or_never_have_finite_weights(rates):
     found = weights(np.array(rates))
     assert np.isfinite(found).all()
     assert found.sum() == pytest.approx(1.0)
-
-
-def test_all_passed_is_worth_exactly_one():
-    patterns = np.ones((1, 7), dtype=bool)
-    assert by_name(np.linspace(0.1, 0.7, 7), patterns)["weighted"].reward.tolist() == [1.0]

@@ -51,10 +51,14 @@ masses = st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3).filter(lambda row
 
 
 @settings(max_examples=40, deadline=None)
-@given(row=masses, path=st.sampled_from([reinforce(), grpo(4), grpo(6, eps=0.1), grpo(500), grpo(4).in_the_limit()]))
-def test_advantages_have_mean_zero(row, path):
+@given(
+    row=masses,
+    path=st.sampled_from([reinforce(), grpo(4), grpo(6, eps=0.1), grpo(4).in_the_limit()]),
+    most=st.sampled_from([0, 2500]),
+)
+def test_advantages_have_mean_zero(row, path, most):
     mass = np.array(row) / sum(row)
-    found = level_advantage(LEVELS, path)(mass)
+    found = level_advantage(LEVELS, path, most=most)(mass)
     assert float(mass @ found) == pytest.approx(0.0, abs=1e-9)
 
 
@@ -78,6 +82,12 @@ def test_in_the_limit_a_rare_level_is_as_far_as_a_group_can_show_it(sample_std):
     path = grpo(group, sample_std=sample_std)
     near = level_advantage(LEVELS, path, most=0)(rare)
     np.testing.assert_allclose(near, level_advantage(LEVELS, path)(rare), atol=1e-3)
+
+
+def test_in_the_limit_something_is_added_to_the_spread():
+    spread = np.sqrt(MASS @ LEVELS**2 - (MASS @ LEVELS) ** 2)
+    found = level_advantage(LEVELS, grpo(60, eps=0.2).in_the_limit())(MASS)
+    np.testing.assert_allclose(found, (LEVELS - MASS @ LEVELS) / (spread + 0.2))
 
 
 def test_which_groups_can_be_counted_through():

@@ -36,7 +36,6 @@ def credits(patterns: Bits, rates: Array) -> tuple[Credit, ...]:
     binary = np.asarray(patterns.all(axis=1), dtype=np.float64)
     partial = np.asarray(patterns.mean(axis=1))
     weighted = patterns @ weights(rates)
-    weighted[patterns.all(axis=1)] = 1.0  # whatever the rounding
     return (
         Credit(BINARY, binary),
         Credit(PARTIAL, partial),

@@ -81,13 +81,25 @@ def pattern_forecast(
     world = pattern_world(checks, kinds, share, prior=prior, shared=shared)
     courses = tuple(walk_credit(world, credit, asked.run) for credit in credits)
     few = kinds_of(checks, int(np.clip(_DRAWN_CELLS // (DRAWS * width), 2, KINDS)))
-    counts = np.stack([np.bincount(few.of_prompt, row, len(few.number)) for row in drawn]) if len(drawn) else None
-    if counts is None:
+    if not len(drawn):
         return Forecast(model, prior, courses, np.zeros((len(credits), 0)))
+    counts = np.stack([few.number, *(np.bincount(few.of_prompt, row, len(few.number)) for row in drawn)])
     worlds = pattern_world(checks, few, counts / counts.sum(axis=1, keepdims=True), prior=prior, shared=shared)
     coarse = replace(asked, run=asked.run._replace(move=_COARSE, most=_FEW))
     ends = [coarse.read(walk_credit(worlds, credit, coarse.run)).success for credit in credits]
-    return Forecast(model, prior, courses, np.stack(ends))
+    exact = np.array([asked.read(one).success for one in courses])
+    return Forecast(model, prior, courses, moved_to(exact, np.stack(ends)))
+
+
+def moved_to(exact: Array, ends: Array) -> Array:
+    """Draws (credits, draws), from a coarser walk whose first column is that of all prompts: moved to its place.
+
+    exact: (credits, 1). Shares stay between 0 and 1.
+
+    >>> moved_to(np.array([[0.5]]), np.array([[0.4, 0.3, 0.95]])).round(6).tolist()
+    [[0.4, 1.0]]
+    """
+    return np.asarray(np.clip(ends[:, 1:] + (exact - ends[:, :1]), 0.0, 1.0))
 
 
 def feature_forecast(sampled: Sampled, credits: Sequence[Credit], asked: Asked, drawn: Array) -> Forecast:
