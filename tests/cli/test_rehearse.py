@@ -236,7 +236,9 @@ def test_the_curves_are_drawn_into_a_file(folder):
     result = CliRunner().invoke(app, [*RUN, "--plot", "curves.json"])
     assert result.exit_code == 0, result.output
     assert "culpa: drawn: curves.json" in result.stderr
-    assert json.loads((folder / "curves.json").read_text())["concat"]
+    drawn = json.loads((folder / "curves.json").read_text())
+    assert len(drawn["concat"]) == 4
+    assert "until kl=0.4." in drawn["title"]["subtitle"]
 
 
 @pytest.mark.parametrize(
