@@ -354,3 +354,15 @@ def test_a_negative_tolerance_is_refused(tolerance):
     with pytest.raises(InputError) as caught:
         shared_effects(rehearse(case, features, reinforce()), tolerance=tolerance)
     assert str(caught.value) == f"the tolerance must be zero or more, got {tolerance}. 0.001 is usual."
+
+
+@pytest.mark.parametrize("constant", [0.1, 1 / 3, 1e6 + 0.1])
+def test_a_prompt_of_equal_scores_has_no_huge_slope_under_a_normalising_learner(constant):
+    """0.1 times masses that sum to 1 is not 0.1: a spread of 1e-17 is none."""
+    case, features = world()
+    rewards = case.rewards.copy()
+    rewards[0, :, 2] = np.where(case.present[:, 2], constant, 0.0)
+    run = rehearse(case._replace(rewards=rewards), features, grpo(8))
+    slopes = shared_adjoint(run).scores[0]
+    assert np.abs(slopes[:, 2]).max() < 10
+    assert np.abs(slopes).max() < 100

@@ -114,7 +114,11 @@ def _back(run: SharedForecast, some: slice) -> tuple[Array, Array, Array, Array]
     """Derivatives with the steps as they are: of truth and of divergence, by scores (k, p, s) and then by prompts."""
     case, learner = run.problem, run.learner.in_the_limit()
     flat = run.features.reshape(-1, run.features.shape[-1])
-    rewards, paces = case.rewards[some].transpose(0, 2, 1), run.paces[some] / len(case.prompts)
+    low = np.where(case.present, case.rewards[some], np.inf).min(
+        axis=1, keepdims=True
+    )  # so that equal scores differ by 0
+    rewards = np.where(case.present, case.rewards[some] - low, 0.0).transpose(0, 2, 1)
+    paces = run.paces[some] / len(case.prompts)
     *states, end = replay(case, rewards, run.features, learner, run.paces[some])
     start, ratio = np.tile(case.start, len(rewards)), np.where(case.present.T, end - _held(case.start.T), 0.0)
     last = np.exp(end)
