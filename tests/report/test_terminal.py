@@ -48,7 +48,8 @@ def test_no_line_is_longer_than_the_terminal(terminal, width):
 def test_columns_that_do_not_fit_are_named(terminal):
     text = COLOURS.sub("", terminal(wide(), 80))
     headers = next(line for line in text.splitlines() if line.startswith("proxy"))
-    missing = [BY_NAME[name].title for name in view.COLUMNS if BY_NAME[name].title not in headers]
+    shown = re.split(r"\s{2,}", headers.strip())
+    missing = [BY_NAME[name].title for name in view.COLUMNS if BY_NAME[name].title not in shown]
     assert "~ length" in missing
     said = " ".join(text.split("A wider terminal, md or json also has: ")[1].split(".")[0].split())
     assert said == ", ".join(missing)

@@ -12,6 +12,7 @@ from culpa.report.section import Section, Table
 
 COLUMNS = (
     "hacc",
+    "hacc_half",
     "acc",
     "acc_half",
     "best_acc",
