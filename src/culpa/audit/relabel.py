@@ -37,8 +37,16 @@ Mask = npt.NDArray[np.bool_]
 
 _BY_DISAGREEMENT = ("disagreement", "highest", "lowest")  # of `label_first`; null here
 
-
 ROUNDS = 6
+
+
+class Picked(NamedTuple):
+    """What to have judged next, the best first: cells of the ground's record, and what each is expected to add."""
+
+    rows: Index
+    cells: Index
+    gains: Array
+    expected: Expected
 
 
 def relabel(found: Ground, learner: Path, horizon: Horizon, proxy: str, budget: int) -> pl.DataFrame:
@@ -46,15 +54,7 @@ def relabel(found: Ground, learner: Path, horizon: Horizon, proxy: str, budget: 
 
     `gain` is of the truth of all prompts together, on top of what stands above it in the list.
     """
-    record = found.record
-    case, expected, unknown = _asked(found, proxy)
-    scale = scale_of(found.case, found.case.rewards[found.case.proxies.index(proxy)])
-    right = right_scores(case, case.rewards[0], scale)
-    spread = np.where(case.present, expected.spread[case.prompts].T, 0.0)
-    values = None if found.features is None else found.features.values[case.prompts]
-    weighed = _Weighed(case, values, learner, horizon, right, _growth(case, right) * spread**2)
-    places, gains = weighed.chosen(unknown, budget)
-    rows, cells = case.prompts[places[1]], places[0]
+    record, (rows, cells, gains, expected) = found.record, picked(found, learner, horizon, proxy, budget)
     columns = {
         "prompt_id": record.prompt_id[rows].tolist(),
         "prompt": texts_at(record, PROMPT, rows, cells),
@@ -67,6 +67,18 @@ def relabel(found: Ground, learner: Path, horizon: Horizon, proxy: str, budget: 
     }
     columns |= {name: [None] * len(rows) for name in _BY_DISAGREEMENT}
     return pl.DataFrame(columns, schema_overrides=LABEL_FIRST).select(list(LABEL_FIRST))
+
+
+def picked(found: Ground, learner: Path, horizon: Horizon, proxy: str, budget: int, rounds: int = ROUNDS) -> Picked:
+    """`relabel` before it is a table. More rounds see more of what the outputs above in the list have changed."""
+    case, expected, unknown = _asked(found, proxy)
+    scale = scale_of(found.case, found.case.rewards[found.case.proxies.index(proxy)])
+    right = right_scores(case, case.rewards[0], scale)
+    spread = np.where(case.present, expected.spread[case.prompts].T, 0.0)
+    values = None if found.features is None else found.features.values[case.prompts]
+    weighed = _Weighed(case, values, learner, horizon, right, _growth(case, right) * spread**2)
+    (outputs, prompts), gains = weighed.chosen(unknown, _rounds(budget, rounds))
+    return Picked(case.prompts[prompts], outputs, gains, expected)
 
 
 def _asked(found: Ground, proxy: str) -> tuple[Problem, Expected, Mask]:
@@ -89,12 +101,12 @@ class _Weighed(NamedTuple):
     right: Array
     doubt: Array  # how much the variance of the truth adds, per unit of own growth
 
-    def chosen(self, unknown: Mask, budget: int) -> tuple[tuple[Index, Index], Array]:
+    def chosen(self, unknown: Mask, rounds: list[int]) -> tuple[tuple[Index, Index], Array]:
         """Places (output, prompt) of what to ask for, the best first, and what each adds."""
         left, reward = unknown.copy(), self.case.rewards[0].copy()
         places: list[Index] = []
         gains: list[float] = []
-        for count in _rounds(budget):
+        for count in rounds:
             gain = np.where(left, self.gains(reward, left), 0.0)
             order = np.argsort(-gain, axis=None, kind="stable")[:count]
             order = order[gain.ravel()[order] > 0]
@@ -116,13 +128,13 @@ class _Weighed(NamedTuple):
         return _derivatives(forecast(self.case._replace(rewards=reward[None]), self.values, self.learner, self.horizon))
 
 
-def _rounds(budget: int) -> list[int]:
+def _rounds(budget: int, rounds: int) -> list[int]:
     """Sizes of the rounds, small ones first: what is asked for first should be what is worth most.
 
-    >>> _rounds(10), _rounds(100), sum(_rounds(1000))
+    >>> _rounds(10, 6), _rounds(100, 6), sum(_rounds(1000, 6))
     ([1, 1, 2, 3, 3], [3, 8, 14, 19, 25, 31], 1000)
     """
-    edges = np.round(budget * (np.arange(ROUNDS + 1) / ROUNDS) ** 2).astype(int)
+    edges = np.round(budget * (np.arange(rounds + 1) / rounds) ** 2).astype(int)
     return [size for size in np.diff(edges).tolist() if size]
 
 
