@@ -14,6 +14,7 @@ from culpa.advice.course import Run
 from culpa.advice.credit import credits
 from culpa.advice.forecast import Asked, draws_of, feature_forecast, pattern_forecast
 from culpa.advice.measure import separation
+from culpa.advice.run import outcomes_of
 from culpa.advice.worlds import POOLED, feature_world
 from culpa.dynamics import Horizon, best_of_n, grpo, ppo, reinforce, rloo
 from culpa.errors import InputError
@@ -196,6 +197,60 @@ def test_draws_with_features_judge_other_prompts_after_the_same_training(hard):
     said = feature_forecast(feature_world(rollouts, checks), ways, asked, drawn_)
     np.testing.assert_allclose(said.drawn[:, 0], said.outcome(asked), rtol=1e-9)
     assert said.drawn[0, 1] == pytest.approx(said.courses[0].by_prompt[-1, 7])
+
+
+def test_draws_with_features_know_which_prompts_were_walked(hard, monkeypatch):
+    monkeypatch.setattr("culpa.advice.worlds.CELLS", 20 * 16)
+    values = np.random.default_rng(0).normal(size=(60, 16, 3)).astype(np.float32)
+    rollouts = replace(hard, features=values)
+    checks = checks_of(rollouts)
+    sampled = feature_world(rollouts, checks)
+    asked = Asked(Run(reinforce(), 0.5, 5), None)
+    counts = np.zeros((2, 60))
+    counts[0, sampled.prompts[11]] = 60.0
+    counts[1, 1] = 60.0  # none of those that were walked: all of them
+    assert 1 not in sampled.prompts
+    said = feature_forecast(sampled, credits(checks.patterns, np.array([0.9, 0.05])), asked, counts)
+    assert said.drawn[0, 0] == pytest.approx(said.courses[0].by_prompt[-1, 11])
+    assert said.drawn[0, 1] == pytest.approx(said.outcome(asked)[0])
+
+
+def test_draws_are_walked_finely_enough(monkeypatch):
+    checks = checks_of(drawn(0.3, 0.1, prompts=40, samples=8))
+    ways = credits(checks.patterns, np.array([0.3, 0.1]))
+    asked = Asked(Run(grpo(8), 0.1, 300), None)
+    counts = draws_of(40, np.random.default_rng(0))[:20]
+
+    def walked(model):
+        return pattern_forecast(checks, ways, asked, model=model, prior=POOLED, drawn=counts).drawn
+
+    for model in ("by prompt", "skills"):
+        monkeypatch.undo()
+        usual = walked(model)
+        monkeypatch.setattr("culpa.advice.forecast._COARSE", 0.02)
+        assert np.abs(usual - walked(model)).mean() < 0.02
+
+
+def test_intervals_hold_the_middle_of_the_draws(hard):
+    checks = checks_of(hard)
+    asked = Asked(Run(reinforce(), 0.1, 5), None)
+    ways = credits(checks.patterns, np.array([0.9, 0.05]))
+    said = pattern_forecast(checks, ways, asked, model="skills", prior=POOLED, drawn=np.zeros((0, 60)))
+    drawn_ = np.tile(np.linspace(0.0, 1.0, 201), (4, 1))
+    drawn_[1] = drawn_[1] - 0.2
+    frame = outcomes_of([replace(said, drawn=drawn_)], asked)
+    assert (frame["low"][0], frame["high"][0]) == pytest.approx((0.025, 0.975))
+    assert frame["wins"].to_list() == [1.0, 0.0, 1.0, 1.0]
+
+
+@pytest.mark.usefixtures("once")
+@pytest.mark.parametrize("group", [4, 16])
+def test_a_staged_credit_switches_by_the_group_of_the_learner(group):
+    said = advise(drawn(0.2, 0.2, prompts=40), learner=grpo(group), horizon=steps(150))
+    row = said.outcomes.filter((pl.col("model") == "skills") & (pl.col("credit") == "staged")).row(0, named=True)
+    curve = said.curves.filter((pl.col("model") == "skills") & (pl.col("credit") == "staged"))
+    at = np.interp(row["switch"], curve["step"], curve["success"])
+    assert at * group == pytest.approx(1.0, rel=0.1)
 
 
 def test_draws_are_those_of_the_prompts():

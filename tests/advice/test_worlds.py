@@ -52,6 +52,13 @@ def test_kinds_thrown_together_keep_the_pooled_counts(most):
     assert np.bincount(few.of_prompt).tolist() == few.number.tolist()
 
 
+def test_kinds_are_thrown_together_in_even_parts():
+    """Four kinds of one prompt each, with none to three successes of three."""
+    rows = [[1] * number + [0] * (3 - number) for number in range(4)]
+    few = kinds_of(checks_of(record(a=rows, b=rows)), 2)
+    assert few.of_prompt.tolist() == [0, 0, 1, 1]
+
+
 def test_neighbours_are_thrown_together():
     checks = checks_of(drawn(0.5, 0.5, prompts=80, spread=2.0))
     few = kinds_of(checks, 6)

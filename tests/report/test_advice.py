@@ -106,7 +106,11 @@ def test_where_the_policy_stands(found):
     told = [line for _, line in sections(found)["Where the policy stands"].lines]
     assert told[0].startswith(f"a group of 16 holds {found.regime['pk']:.3g} outputs that pass all checks")
     assert told[1].startswith("by prompt: partial credit raises success more slowly at first (r + r² + p² + q² − 1 = -")
-    assert "skills: the rarest check, check_1, is learnt" in told[2]
+    lever = found.regime["levers"][1]
+    assert (
+        told[2]
+        == f"skills: the rarest check, check_1, is learnt {lever:.3g} times as fast under partial credit at first"
+    )
     assert "checks: no two are seen to depend on each other within prompts" in told
     assert told[-1] == "rule of thumb: start with binary credit"
 

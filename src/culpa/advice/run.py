@@ -93,7 +93,7 @@ def advise(
         "success_before": float((known.mass @ known.success).mean()),
     }  # fmt: skip
     return Advice(
-        decision, rates, pairs, prompts_of(known, rollouts.prompt_id), _outcomes([*forecasts, *other], asked),
+        decision, rates, pairs, prompts_of(known, rollouts.prompt_id), outcomes_of([*forecasts, *other], asked),
         _curves(forecasts), _credits(known, mass, ways, path, group), regime,
         measure_next(decision, forecasts, known, regime), facts, (*known.notes, *_notes(known)),
     )  # fmt: skip
@@ -132,7 +132,7 @@ def _views(forecasts: Sequence[Forecast], asked: Asked) -> list[View]:
     return [View(one.model, one.outcome(asked), one.drawn) for one in forecasts]
 
 
-def _outcomes(forecasts: Sequence[Forecast], asked: Asked) -> pl.DataFrame:
+def outcomes_of(forecasts: Sequence[Forecast], asked: Asked) -> pl.DataFrame:
     """A row for each world, prior and credit; `wins`: share of draws in which it is as good as the best there."""
     rows = []
     for one in forecasts:
