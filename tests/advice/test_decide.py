@@ -65,12 +65,30 @@ def test_no_difference():
     assert decide([view(0.90, 0.91, 0.92, 0.93)], [view(0.9, 0.1, 0.1, 0.1, draws=0)]).kind == "use"
 
 
+def test_success_that_nothing_tells_of():
+    sure = [view(0.9, 0.1, 0.1, 0.1)]
+    assert decide(sure, unseen=False).kind == "use"
+    found = decide(sure, unseen=True)
+    assert (found.kind, found.credit, found.confidence) == ("cannot tell", "binary", 1.0)
+    assert found.reasons == (GUESS,)
+    even = decide([view(0.5, 0.5, 0.5, 0.5)], unseen=True)
+    assert (even.kind, even.credit, even.reasons) == ("cannot tell", None, (GUESS,))
+
+
+def test_credits_that_are_alike_by_chance():
+    even = View("by prompt", np.array([0.5] * 4), np.array([[0.5] * 10, [0.5] * 7 + [0.9] * 3] + [[0.5] * 10] * 2))
+    found = decide([even])
+    assert (found.kind, found.credit, found.confidence) == ("cannot tell", None, 0.7)
+    assert found.reasons == ("all credits come to the same in only 70% of draws",)
+
+
 def test_one_prompt_gives_no_draws():
     found = decide([view(0.9, 0.1, 0.1, 0.1, draws=0)])
     assert (found.kind, found.credit, found.confidence) == ("cannot tell", "binary", None)
     assert found.reasons == ("one prompt says nothing of others",)
 
 
+GUESS = "no output passes all checks, which do not look independent: success is only a guess"
 FREE, BOUND, UNKNOWN = Independence(True, True), Independence(True, False), Independence(False, False)
 
 

@@ -95,6 +95,14 @@ def test_few_successes_are_counted_and_more_are_asked_for():
     assert none.regime["group_for_one"] is None
 
 
+def test_checks_that_exclude_each_other_leave_success_unknown():
+    a = np.tile([1.0, 0.0], (10, 4))
+    said = advise(record(a=a, b=1 - a), horizon=steps(300))
+    assert said.decision.kind == "cannot tell"
+    assert any(line.startswith("no output passes all checks, which do not look") for line in said.decision.reasons)
+    assert said.measure[0].startswith("no output passes all checks: draw more")
+
+
 @pytest.mark.usefixtures("once")
 def test_no_difference_says_where_there_was_one():
     said = advise(drawn(0.3, 0.3, prompts=60), horizon=steps(5000))

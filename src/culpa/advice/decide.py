@@ -16,6 +16,8 @@ TOLERANCE = 0.05  # of success: what a credit may lose to the best of a world an
 SURE = 0.8  # share of draws in which a credit has to be as good as the best
 RARE, SILENT, EASY, LIKELIER = 0.3, 0.5, 0.5, 5.0  # of the rule of thumb
 
+_GUESS = "no output passes all checks, which do not look independent: success is only a guess"
+
 
 class View(NamedTuple):
     """What one world says: success of the credits at the horizon, and in draws of the prompts."""
@@ -43,10 +45,11 @@ def as_good(outcome: Array) -> Bits:
     return np.asarray(outcome >= outcome.max(axis=0) - TOLERANCE)
 
 
-def decide(views: Sequence[View], others: Sequence[View] = ()) -> Decision:
+def decide(views: Sequence[View], others: Sequence[View] = (), *, unseen: bool = False) -> Decision:
     """The simplest credit that is as good as the best in every world, if it is so in enough draws of the prompts.
 
-    others: the same worlds under another prior for what was never sampled; they can only veto.
+    others: the same worlds under another prior for what was never sampled; they can only veto. unseen: whether nothing
+    tells how likely success is, neither an output nor the independence of the checks; then nothing is recommended.
 
     >>> sure = View("by prompt", np.array([0.9, 0.1, 0.1, 0.1]), np.tile([[0.9], [0.1], [0.1], [0.1]], 10))
     >>> decide([sure])
@@ -54,7 +57,11 @@ def decide(views: Sequence[View], others: Sequence[View] = ()) -> Decision:
     """
     good = np.all([as_good(view.outcome) for view in views], axis=0)
     if all(as_good(view.outcome).all() for view in [*views, *others]):
-        return Decision("no difference", None, _confidence(views, np.ones(len(CREDITS), dtype=bool)), ())
+        alike = _confidence(views, np.ones(len(CREDITS), dtype=bool))
+        why = [_GUESS] if unseen else []
+        if alike is not None and alike < SURE:
+            why.append(f"all credits come to the same in only {alike:.0%} of draws")
+        return Decision("cannot tell" if why else "no difference", None, alike, tuple(why))
     if not good.any():
         said = "; ".join(f"{view.model}: {CREDITS[int(as_good(view.outcome).argmax())]}" for view in views)
         return Decision("cannot tell", None, None, (f"the worlds disagree ({said})",))
@@ -66,6 +73,8 @@ def decide(views: Sequence[View], others: Sequence[View] = ()) -> Decision:
         for view in others
         if not as_good(view.outcome)[best]
     ]
+    if unseen:
+        reasons.append(_GUESS)
     if confidence is None:
         reasons.append("one prompt says nothing of others")
     elif confidence < SURE:

@@ -81,7 +81,8 @@ def advise(
     ways = credits(known.patterns, passed)
     asked = Asked(Run(path, eta, until.steps, until.kl, group), until.kl)
     forecasts, other, source = _forecasts(rollouts, known, ways, asked, apart, draws_of(len(known.prompts), rng))
-    decision = decide(_views(forecasts, asked), _views(other, asked))
+    unseen = known.sampled and not known.mass[:, -1].any() and not apart.holds
+    decision = decide(_views(forecasts, asked), _views(other, asked), unseen=unseen)
     mass = _smoothed(known, forecasts[0].prior)
     regime = _regime(known, mass, group, apart, passed)
     facts = {

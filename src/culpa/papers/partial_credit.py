@@ -8,8 +8,8 @@ nothing with the right one, binary wins, and partial credit stalls on the half-r
 Departures: 1. no language models and no instruction constraints: policies over patterns of two passed checks, whose
 logits are the patterns' own ("tabular"), or one weight per check ("skills"), or linear in features of which those of
 half-right and right outputs overlap. 2. exact expected steps of the plain gradient instead of sampled GRPO; groups only
-where their silence is counted. 3. the sign of the first effect, r + r^2 + p^2 + q^2 > 1, is not in the paper. 4. so is
-the switch from partial to binary credit at p k = 1, and the recommendation from samples.
+where their silence is counted. 3. not of the paper: the sign of the first effect, r + r^2 + p^2 + q^2 > 1, the switch
+from partial to binary credit at p k = 1, and the recommendation from samples.
 """
 
 from typing import Any
