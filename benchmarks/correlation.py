@@ -1,6 +1,6 @@
 """The correlation table: which measure taken before training orders proxies as the true reward does afterwards?
 
-python benchmarks/correlation.py [A B C]      Markdown on standard output; all three worlds by default
+python benchmarks/correlation.py [A B C C-Adam]      Markdown on standard output; all four worlds by default
 
 Spearman over the proxies of a world (200, in C 160), mean over the worlds of five seeds with a 95 % interval (Student's
 t over seeds). Measures see 100 prompts x 32 samples; the truth is judged on other prompts, after training on others
@@ -13,14 +13,16 @@ from collections import defaultdict
 
 import numpy as np
 import numpy.typing as npt
+from correlation_adam import ADAM, adam_rows
 from correlation_candidates import CANDIDATES, candidate_rows
-from correlation_rows import ROWS, Scores, plain_rows, same_steps_controls, tabular_rows, wrong
+from correlation_rows import ROWS, Scores, plain_rows, same_steps_controls, tabular_candidates, tabular_rows, wrong
 from correlation_shared import (
     ask,
     clock_rows,
     control_rows,
     feature_set,
     known,
+    one_clock,
     shared_rows,
     shuffled_hacc,
     tabular_cosine,
@@ -65,6 +67,7 @@ def _unshared(
     right, null = tabular_cosine(own, learner, rng)
     other, _ = tabular_cosine(own, wrong(learner), rng)
     rows = {"gradient cosine": right, "gradient cosine, wrong learner": other, "cosine, truth shuffled": null}
+    rows |= tabular_candidates(own, learner, right, world.plan)
     later = np.random.default_rng([world.seed, ord(world.plan.name), 5])
     return [(one, rows | same_steps_controls(own, one, world.plan.step, later)) for one in columns]
 
@@ -81,9 +84,12 @@ def _shared(
             right = ask(own, features, one.learner, until)
             other = ask(own, features, wrong(one.learner), until)
             rest = control_rows(own, one.learner, right, rng) | candidate_rows(right, rng)
+            rest |= one_clock(own, one, world.plan)
             asked[one.learner] = right, other, rest
         right, other, rest = asked[one.learner]
         rows = shared_rows(one, right, other) | clock_rows(own, one, world.plan.step, later)
+        if world.plan.adam:
+            rows |= adam_rows(world, own, one)
         result.append((one, rows | rest))
     return result
 
@@ -115,7 +121,7 @@ def markdown(figures: Table) -> str:
     """One line a row, one column for each training; a dash where a row has no value."""
     columns = list(dict.fromkeys(column for _, column in figures))
     lines = ["| measure | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for row in (*ROWS, *CANDIDATES):
+    for row in (*ROWS, *CANDIDATES, *ADAM):
         cells = [cell(figures[row.name, column]) if (row.name, column) in figures else "–" for column in columns]
         lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
-from correlation_rows import KL, Row, Scores, read_off
+from correlation_rows import KL, Row, Scores, ranks, read_off
 from correlation_shared import Known, gradients, known
 from correlation_walk import portions, softmax, states
 
@@ -73,11 +73,6 @@ def candidate_rows(right: Known, rng: Rng) -> Scores:
         "rehearsal KL 1 on held-out prompts": held[1],
         "mean rank of cosine and held-out rehearsal KL 1": ranks(cosine) + ranks(held[1]),
     }
-
-
-def ranks(values: Array) -> Array:
-    """Places, 0 the lowest; equal values share theirs."""
-    return (values[:, None] > values).sum(axis=1) + ((values[:, None] == values).sum(axis=1) - 1) / 2
 
 
 def cosines(proxy: Array, truth: Array) -> Array:

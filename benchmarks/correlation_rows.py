@@ -3,7 +3,7 @@
 Pairs and moments know nothing of the run. Cosines and rehearsals take the learner of the real run; "wrong learner"
 takes GRPO for REINFORCE and RLOO, and the reverse. A rehearsal is read off at a divergence of .4; "matched" is read off
 where the real run ended, which nobody knows beforehand; "same steps" walks as many steps of the same size as the real
-run (at most 150, longer ones in proportion).
+run (at most 150, longer ones in proportion); in C-Adam the steps of world C, as if the run had been one of plain steps.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from world_training import Outcome
-from worlds import World
+from worlds import Plan, World
 
 from culpa import Rollouts
 from culpa.audit.collect import collect
@@ -26,6 +26,7 @@ Array = npt.NDArray[np.float64]
 Scores = dict[str, Array]  # row -> (k,)
 
 KL = 0.4
+MEDIANS = {".4": 0.4, "1": 1.0, "2": 2.0}  # divergences of the median proxy at which one clock is stopped
 SHUFFLES = 10  # shuffled truths; a row's figure is the mean of their correlations
 
 
@@ -33,7 +34,7 @@ class Row(NamedTuple):
     """One line of the table."""
 
     name: str
-    worlds: str  # in which it has a value
+    worlds: str  # in which it has a value; "+": in C-Adam alone, which has all rows of C besides
 
 
 PLAIN = (
@@ -92,7 +93,16 @@ LATER = (  # added after the first reading: a ceiling, and controls of the rehea
     Row("same steps, unrelated features", "BC"),
     Row("same steps, features shuffled", "BC"),
 )
-ROWS = PLAIN + TABULAR + SHARED + CONTROLS + CEILING + LATER
+ELSEWHERE = tuple(  # what the candidates are where nothing is shared
+    Row(name, "A")
+    for name in (
+        "tabular rehearsal, KL 1",
+        *(f"tabular rehearsal, one clock to median KL {name}" for name in MEDIANS),
+        "mean rank of cosine and tabular rehearsal KL .4",
+        "mean rank of cosine and tabular rehearsal KL 1",
+    )
+)
+ROWS = PLAIN + TABULAR + SHARED + CONTROLS + CEILING + LATER + ELSEWHERE
 
 _OFF = {
     "Acc off": "acc_off",
@@ -184,6 +194,20 @@ def same_steps_controls(own: Rollouts, column: Outcome, step: float, rng: np.ran
     }
 
 
+def tabular_candidates(own: Rollouts, learner: Path, cosine: Array, plan: Plan) -> Scores:
+    """The candidates that a default might be, where nothing is shared; one clock is that of the plan's plain steps."""
+    everywhere = np.ones(len(own.proxies))
+    near, far = (read_off(*_tabular(own, learner, kl * everywhere), kl) for kl in (KL, 1.0))
+    run = simulate(own, learner=learner, horizon=Horizon(kl=None, steps=max(plan.horizons)), eta=plan.step)
+    kl, truth = (np.stack(curve, axis=1) for curve in curves_of(run.curves, run.proxies))
+    clock = {f"tabular rehearsal, one clock to median KL {name}": clocked(kl, truth, m) for name, m in MEDIANS.items()}
+    return clock | {
+        "tabular rehearsal, KL 1": far,
+        "mean rank of cosine and tabular rehearsal KL .4": ranks(cosine) + ranks(near),
+        "mean rank of cosine and tabular rehearsal KL 1": ranks(cosine) + ranks(far),
+    }
+
+
 def _furthest(columns: list[Outcome], learner: Path) -> Array:
     return np.max([np.maximum(one.kl, KL) for one in columns if one.learner == learner], axis=0)
 
@@ -211,6 +235,21 @@ def read_off(kl: list[Array], truth: list[Array], at: Array | float) -> Array:
     return np.array(
         [np.interp(place, np.maximum.accumulate(x), y) for place, x, y in zip(where, kl, truth, strict=True)]
     )
+
+
+def clocked(kl: Array, truth: Array, most: float) -> Array:
+    """The truth (k,) at the first point where the median divergence is so large; the last one if none is. (t, k) both.
+
+    >>> clocked(np.array([[0.0, 0.0], [0.2, 0.9], [0.4, 1.8]]), np.array([[0, 0], [1, 2], [3, 4]]), 0.5).tolist()
+    [1, 2]
+    """
+    over = np.median(kl, axis=1) >= most
+    return np.asarray(truth[int(over.argmax()) if over.any() else -1])
+
+
+def ranks(values: Array) -> Array:
+    """Places, 0 the lowest; equal values share theirs."""
+    return (values[:, None] > values).sum(axis=1) + ((values[:, None] == values).sum(axis=1) - 1) / 2
 
 
 def wrong(learner: Path) -> Path:

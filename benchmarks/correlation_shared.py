@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from correlation_rows import KL, SHUFFLES, Scores, curves_of, hacc, read_off, wrong
+from correlation_rows import KL, MEDIANS, SHUFFLES, Scores, clocked, curves_of, hacc, read_off, wrong
 from correlation_walk import portions, states
 from world_training import Outcome
+from worlds import Plan
 
 from culpa import Rollouts
 from culpa.dynamics import Path
@@ -22,7 +23,7 @@ Array = npt.NDArray[np.float64]
 Rng = np.random.Generator
 
 MOST_STEPS = 150
-MEDIANS = {".4": 0.4, "1": 1.0, "2": 2.0}
+MOST_CLOCK = 600  # steps of one clock, each as large as those of the longest run walked in MOST_STEPS
 _TOGETHER = 25  # proxies whose gradients are held at once where every output is a feature of its own
 
 
@@ -93,7 +94,7 @@ def gradients(cosine: Cosine) -> Array:
 
 
 def clock_rows(own: Rollouts, column: Outcome, step: float, rng: Rng) -> Scores:
-    """The same plain steps for all proxies: those of the real run, and until the median proxy has diverged so far.
+    """The same plain steps for all proxies: as many as the real run took, of the plan's size.
 
     With their controls: the wrong learner, features of other outputs or of nobody, shuffled truths.
     """
@@ -101,32 +102,42 @@ def clock_rows(own: Rollouts, column: Outcome, step: float, rng: Rng) -> Scores:
     mixed = shuffled(case.truth.T, case.present.T, SHUFFLES, rng)
     other = column._replace(learner=wrong(column.learner), column="")
     strange = spoiled["unrelated features"] * own.features[own.present].std()
-    kl, truth, final = _walked(own, own.features, column, step)
-    rows = {
+    truth, final = _walked(own, own.features, column, step)
+    return {
         "feature rehearsal, same steps": truth[-1],
-        "same steps, wrong learner": _walked(own, own.features, other, step)[1][-1],
-        "same steps, unrelated features": _walked(own, strange, column, step)[1][-1],
-        "same steps, features shuffled": _walked(own, spoiled["features shuffled"], column, step)[1][-1],
+        "same steps, wrong learner": _walked(own, own.features, other, step)[0][-1],
+        "same steps, unrelated features": _walked(own, strange, column, step)[0][-1],
+        "same steps, features shuffled": _walked(own, spoiled["features shuffled"], column, step)[0][-1],
         "same steps, truth shuffled": np.einsum("kps,bps->bk", final, mixed),
     }
-    for name, most in MEDIANS.items():
-        over = np.median(kl, axis=1) >= most
-        rows[f"feature rehearsal, one clock to median KL {name}"] = truth[int(over.argmax()) if over.any() else -1]
-    return rows
 
 
-def _walked(
-    own: Rollouts, features: npt.NDArray[np.float32], column: Outcome, step: float
-) -> tuple[Array, Array, Array]:
-    """Divergence and truth after each step, (t, k), and the last policies, (k, p, s)."""
+def one_clock(own: Rollouts, column: Outcome, plan: Plan) -> Scores:
+    """The same plain steps for all proxies, until the median proxy has diverged so far, however long the run was."""
+    case = problem(own)
+    step = plan.step * max(1.0, max(plan.horizons) / MOST_STEPS)
+    parts = list(portions(case, np.arange(len(case.proxies))))
+    paths = [states(some, own.features, column.learner, step, column.whitened) for _, some in parts]
+    kl, truth = [], []
+    for together in islice(zip(*paths, strict=True), MOST_CLOCK):
+        kl.append(np.concatenate([state.kl for state in together]))
+        truth.append(np.concatenate([state.truth for state in together]))
+        if np.median(kl[-1]) >= max(MEDIANS.values()):
+            break
+    rows = np.array(kl), np.array(truth)
+    return {f"feature rehearsal, one clock to median KL {name}": clocked(*rows, most) for name, most in MEDIANS.items()}
+
+
+def _walked(own: Rollouts, features: npt.NDArray[np.float32], column: Outcome, step: float) -> tuple[Array, Array]:
+    """The truth after each step, (t, k), and the last policies, (k, p, s)."""
     case, steps = problem(own), min(column.steps, MOST_STEPS)
-    kl, truth = np.zeros((2, steps + 1, len(case.proxies)))
+    truth = np.zeros((steps + 1, len(case.proxies)))
     final = np.zeros((len(case.proxies), *case.truth.T.shape))
     for places, some in portions(case, np.arange(len(case.proxies))):
-        path = states(some, features, column.learner, step * column.steps / steps, column.column == "C rloo")
+        path = states(some, features, column.learner, step * column.steps / steps, column.whitened)
         for number, state in enumerate(islice(path, steps + 1)):
-            kl[number, places], truth[number, places], final[places] = state.kl, state.truth, state.prob
-    return kl, truth, final
+            truth[number, places], final[places] = state.truth, state.prob
+    return truth, final
 
 
 def control_rows(own: Rollouts, learner: Path, right: Known, rng: Rng) -> Scores:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from world_training import Adam
 
 from culpa.dynamics import Path
 from culpa.dynamics.advantage import Advantage
@@ -54,17 +55,19 @@ class State(NamedTuple):
 
 
 def states(
-    case: Problem, features: Array, learner: Path, step: float | None = None, whitened: bool = False
+    case: Problem, features: Array, learner: Path, step: float | None = None, whitened: bool = False, adam: bool = False
 ) -> Iterator[State]:
     """The start, and the policies after 1, 2, ... steps, without end.
 
     features: (p, s, d). Without a step size all proxies move the logits alike. `whitened` divides the rewards by their
-    standard deviation over all prompts under the current policy, as the whitening of a large batch does.
+    standard deviation over all prompts under the current policy, as the whitening of a large batch does. With `adam`
+    the gradient goes through Adam, at the rate `step`.
     """
     start, rewards = case.start.T, case.rewards.transpose(0, 2, 1)
     flat = features.reshape(-1, features.shape[-1]).astype(np.float64)
     advantage = Advantage(replace(learner, kl=0.0), rewards, start)
     weights = np.zeros((len(rewards), flat.shape[1]))
+    memory = Adam.fresh(weights.shape)
     while True:
         logp, prob = softmax(start, (weights @ flat.T).reshape(rewards.shape))
         gain = advantage(prob, logp)
@@ -74,6 +77,10 @@ def states(
             gain -= Advantage(learner, rewards, start).pull(prob, logp)
         gradient = (prob * gain).reshape(len(rewards), -1) @ flat / len(start)
         yield State(weights, logp, prob, gradient, case)
+        if adam:
+            memory = memory.seen(gradient)
+            weights = weights + step * memory.step
+            continue
         pace = np.full(len(rewards), step) if step else MOVE / np.maximum(_moves(gradient @ flat.T, case), 1e-12)
         weights = weights + pace[:, None] * gradient
 

@@ -7,9 +7,12 @@ C rloo  sampled: 32 prompts a step, 4 outputs each, scores divided by their stan
 C grpo  sampled: 32 prompts a step, 8 outputs each, minus the group's mean, over its standard deviation (population),
         no divergence
 
-In C all proxies see the same prompts in the same order and draw their own outputs. Steps are plain gradient ascent.
+In C all proxies see the same prompts in the same order and draw their own outputs. Steps are plain gradient ascent; in
+C-Adam the same sampled gradient of the 24 weights goes through Adam, with a fresh state for each proxy.
 """
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +37,36 @@ class Outcome(NamedTuple):
     steps: int
     truth: Array  # (k,) expected truth of the final policy, mean over the judged prompts
     kl: Array  # (k,) divergence from the initial policy on the same prompts, mean
+
+    @property
+    def whitened(self) -> bool:
+        """Whether the run's scores were divided by their standard deviation over the batch."""
+        return self.column.startswith("C rloo")
+
+
+class Adam(NamedTuple):
+    """What Adam remembers of the gradients so far: Kingma and Ba, arXiv 1412.6980.
+
+    step = mean' / (sqrt(square') + 1e-8), mean' = mean / (1 - .9^t), square' = square / (1 - .999^t)
+    """
+
+    mean: Array  # .9 of it stays at each step
+    square: Array  # of the gradient; .999 of it stays
+    steps: int = 0
+
+    @classmethod
+    def fresh(cls, shape: tuple[int, ...]) -> "Adam":
+        """Before the first gradient."""
+        return cls(np.zeros(shape), np.zeros(shape))
+
+    def seen(self, gradient: Array) -> "Adam":
+        """After one more gradient."""
+        return Adam(0.9 * self.mean + 0.1 * gradient, 0.999 * self.square + 0.001 * gradient**2, self.steps + 1)
+
+    @property
+    def step(self) -> Array:
+        """The move that a rate of 1 makes."""
+        return (self.mean / (1 - 0.9**self.steps)) / (np.sqrt(self.square / (1 - 0.999**self.steps)) + 1e-8)
 
 
 def outcomes(world: World) -> list[Outcome]:
@@ -86,14 +119,24 @@ def _shared(world: World, rows: slice) -> list[Outcome]:
 
 
 def _sampled(world: World, name: str, training: int) -> Outcome:
-    learner = LEARNERS[name]
+    (steps,) = world.plan.horizons
+    for weights in islice(sampled(world, LEARNERS[name], training), steps):  # noqa: B007 - the last ones
+        pass
+    column = f"C {name}" + " Adam" * bool(world.plan.adam)
+    return Outcome(column, LEARNERS[name], steps, *judge(world, weights))
+
+
+def sampled(world: World, learner: Path, training: int) -> Iterator[Array]:
+    """Weight vectors (k, d) after 1, 2, ... steps on sampled groups, without end."""
+    adam = Adam.fresh((len(world.names), DIMS))
     rng = np.random.default_rng([world.seed, ord(world.plan.name), 3, training, learner.group or 0])
     weights = np.zeros((len(world.names), DIMS))
-    (steps,) = world.plan.horizons
-    for _ in range(steps):
+    while True:
         rows = world.trained.start + rng.choice(world.plan.trained, BATCH, replace=False)
-        weights += world.plan.step * _sampled_gradient(world, weights, rows, learner, rng)
-    return Outcome(f"C {name}", learner, steps, *judge(world, weights))
+        gradient = _sampled_gradient(world, weights, rows, learner, rng)
+        adam = adam.seen(gradient)
+        weights = weights + (world.plan.adam * adam.step if world.plan.adam else world.plan.step * gradient)
+        yield weights
 
 
 def _sampled_gradient(

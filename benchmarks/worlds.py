@@ -1,11 +1,11 @@
-"""Worlds where the truth, the policy and every proxy are known: three plans, and the rollouts that one would log there.
+"""Worlds where the truth, the policy and every proxy are known: four plans, and the rollouts that one would log there.
 
 A prompt has finitely many outputs. The initial policy is pi0 ~ exp(b), b = N(0, 1) + .3 truth for each output.
 
 A  tabular: one logit per output, nothing shared; the truth of an output is N(0, 1), independent of all others
 B  shared: pi ~ exp(b + <w, phi>), phi ~ N(0, I / 24), one w for all prompts, w = 0 at first;
    truth = sqrt(.5) <u, phi'> + sqrt(.2) (<v, phi'>^2 - 1) / sqrt(2) + sqrt(.3) N(0, 1), phi' = sqrt(24) phi, unit u, v
-C  as B with 64 outputs, trained by sampled groups
+C  as B with 64 outputs, trained by sampled groups; C-Adam is world C itself, trained with another optimiser
 
 What a spurious property or a planted mark is made of: <z, phi'> for a random unit z in B and C, so that the policy can
 learn it from few prompts; N(0, 1) for each output in A. Prompts are in three parts that do not overlap: those on which
@@ -13,7 +13,7 @@ measures are taken, those that are trained on (none in A, where a prompt teaches
 and judged at once), and those on which the outcome is judged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,8 +39,9 @@ class Plan:
     proxies: int
     trained: int  # prompts to train on; 0: tabular
     judged: int  # prompts on which the outcome is judged
-    step: float
+    step: float  # of plain steps
     horizons: tuple[int, ...]
+    adam: float = 0.0  # the rate where the training takes its steps by Adam; 0: plain steps
 
 
 PLANS = {
@@ -48,6 +49,7 @@ PLANS = {
     "B": Plan("B", outputs=96, proxies=200, trained=100, judged=200, step=2.0, horizons=(10, 60, 300)),
     "C": Plan("C", outputs=64, proxies=160, trained=512, judged=200, step=0.2, horizons=(600,)),
 }
+PLANS["C-Adam"] = replace(PLANS["C"], adam=0.0065)  # so that the median run diverges by about 1.4 on the tuning seeds
 
 
 @dataclass(frozen=True, eq=False)

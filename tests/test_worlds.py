@@ -20,6 +20,8 @@ with pytest.MonkeyPatch.context() as patch:
     walks = importlib.import_module("correlation_walk")
     shared = importlib.import_module("correlation_shared")
     candidates = importlib.import_module("correlation_candidates")
+    optimiser = importlib.import_module("correlation_adam")
+    defaults = importlib.import_module("correlation_defaults")
     table = importlib.import_module("correlation")
 
 
@@ -357,6 +359,63 @@ def within_of(reward, prob):
     return reward - (prob * reward).sum(axis=2, keepdims=True)
 
 
+def test_adam_by_the_sums_over_all_gradients():
+    """A running mean that begins at 0, divided by the weights that it has given, is a weighted mean of all so far."""
+    gradients = np.random.default_rng(1).standard_normal((5, 3, 2))
+    memory = training.Adam.fresh((3, 2))
+    for gradient in gradients:
+        memory = memory.seen(gradient)
+    near, far = (keep ** np.arange(5)[::-1, None, None] for keep in (0.9, 0.999))
+    mean, square = (near * gradients).sum(axis=0) / near.sum(), (far * gradients**2).sum(axis=0) / far.sum()
+    np.testing.assert_allclose(memory.step, mean / (np.sqrt(square) + 1e-8))
+
+
+def test_the_first_step_of_adam_has_no_scale_and_a_tiny_one_is_damped():
+    first = training.Adam.fresh((4,)).seen(np.array([3.0, -1e-3, 0.0, 1e-8]))
+    np.testing.assert_allclose(first.step, [1, -1, 0, 0.5], atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def stepped():
+    """World C under both optimisers."""
+    plain = worlds.make_world(small("C", horizons=(5,)), 5, 8)
+    return plain, dataclasses.replace(plain, plan=small("C-Adam", horizons=(5,)))
+
+
+def test_the_world_of_another_optimiser_is_the_same(stepped):
+    plain, other = stepped[0], worlds.make_world(stepped[1].plan, 5, 8)
+    np.testing.assert_array_equal(other.rewards, plain.rewards)
+    np.testing.assert_array_equal(worlds.rollouts(other).weight, worlds.rollouts(plain).weight)
+
+
+def test_the_same_sampled_gradients_go_through_adam(stepped):
+    first = [next(training.sampled(one, rloo(4), 0)) for one in stepped]
+    gradient = first[0] / stepped[0].plan.step
+    np.testing.assert_allclose(first[1], stepped[1].plan.adam * training.Adam.fresh(gradient.shape).seen(gradient).step)
+
+
+def test_columns_say_which_optimiser_and_which_learner(stepped):
+    assert [one.column for one in training.outcomes(stepped[0])] == ["C rloo", "C grpo"]
+    columns = training.outcomes(stepped[1])
+    assert [(one.column, one.whitened) for one in columns] == [("C rloo Adam", True), ("C grpo Adam", False)]
+    assert (columns[0].kl != training.outcomes(stepped[0])[0].kl).all()
+
+
+def test_the_rollouts_as_a_world_have_their_policy_and_truth_three_times(stepped):
+    own = worlds.rollouts(stepped[1], samples=6)
+    small_world = optimiser.on_samples(stepped[1], own)
+    truth, kl = training.judge(small_world, np.zeros((8, worlds.DIMS)))
+    np.testing.assert_allclose(truth, np.where(own.present, own.weight * own.truth, 0.0).sum(axis=1).mean(), rtol=1e-5)
+    np.testing.assert_allclose(kl, 0, atol=1e-6)
+    for rows_of in (small_world.trained, small_world.judged):
+        np.testing.assert_allclose(small_world.prob[rows_of], np.where(own.present, own.weight, 0.0), atol=1e-6)
+        score = own.proxies[stepped[1].names[3]]
+        np.testing.assert_array_equal(
+            small_world.rewards[3, rows_of][own.present], score[own.present].astype(np.float32)
+        )
+        np.testing.assert_array_equal(small_world.features[rows_of], own.features)
+
+
 # ---- rows ----
 
 
@@ -420,11 +479,22 @@ def test_a_walk_takes_whitened_rewards_less_the_divergence(linear):
 def test_one_clock_stops_when_the_median_proxy_has_diverged(linear):
     own = worlds.rollouts(linear, samples=6)
     column = training.Outcome("B 30", training.reinforce(), 30, np.zeros(16), np.zeros(16))
-    found = shared.clock_rows(own, column, 2.0, np.random.default_rng(1))
-    for state in walks.states(problem(own), own.features, column.learner, step=2.0):
+    found = shared.one_clock(own, column, linear.plan)
+    for state in walks.states(problem(own), own.features, column.learner, step=4.0):
         if np.median(state.kl) >= 0.4:
             break
     np.testing.assert_allclose(found["feature rehearsal, one clock to median KL .4"], state.truth)
+
+
+def test_one_clock_knows_nothing_of_when_the_run_ended(linear):
+    own = worlds.rollouts(linear, samples=6)
+    runs = [training.Outcome(f"B {n}", training.reinforce(), n, np.zeros(16), np.zeros(16)) for n in (2, 400)]
+    short, long = (shared.one_clock(own, one, linear.plan) for one in runs)
+    for row in short:
+        np.testing.assert_array_equal(short[row], long[row])
+    assert not np.allclose(
+        short["feature rehearsal, one clock to median KL 1"], short["feature rehearsal, one clock to median KL 2"]
+    )
 
 
 def test_a_rehearsal_in_portions_is_the_rehearsal(linear):
@@ -585,4 +655,4 @@ def test_every_row_of_the_table_gets_a_figure_and_no_other():
     found = {row for row, _ in figures}
     assert found == {row.name for row in (*rows.ROWS, *candidates.CANDIDATES) if "B" in row.worlds}
     assert all(-1 <= value <= 1 for values in figures.values() for value in values)
-    assert table.markdown(figures).count("\n") == 1 + len(rows.ROWS) + len(candidates.CANDIDATES)
+    assert table.markdown(figures).count("\n") == 1 + len(rows.ROWS) + len(candidates.CANDIDATES) + len(optimiser.ADAM)
