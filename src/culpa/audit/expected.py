@@ -4,6 +4,7 @@
 
 b by ridge regression on the judged outputs, its penalty chosen by cross-validation over prompts; m_x is what is left in
 each prompt, drawn towards 0 where few of its outputs are judged. The spread has three parts: of b, of m_x, and of e.
+How large m_x and e are is told by prompts that b was not fitted on.
 """
 
 from typing import NamedTuple
@@ -11,11 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from culpa.errors import InputError
 from culpa.predictors.features import Floats
 from culpa.rollouts import Array, Rollouts
 
 PENALTIES = np.geomspace(1e-2, 1e4, 13)  # of standardised columns, per judged output 1
 FOLDS = 5
+FEW = 10  # judged outputs, or those beside a first one of their prompt: fewer tell nothing
+_ROUNDING = 1e-12
 
 
 class Expected(NamedTuple):
@@ -32,6 +36,8 @@ def expected_truth(record: Rollouts, features: Floats | None, truth: Array) -> E
     judged outputs nothing is told but their mean and spread.
     """
     known = record.present & ~np.isnan(truth)
+    if not known.any():
+        raise InputError("no output has a known truth.", remedy="Label some outputs first.")
     low, high = float(np.nanmin(truth)), float(np.nanmax(truth))
     rows, columns = np.nonzero(record.present)
     design, judged = _design(record, features)[record.present], known[record.present]
@@ -39,10 +45,9 @@ def expected_truth(record: Rollouts, features: Floats | None, truth: Array) -> E
     fit = _fit(design[judged], values[judged], rows[judged])
     guess, doubt = fit.of(design)
     mean, spread = np.full(record.shape, np.nan), np.full(record.shape, np.nan)
-    rest = values[judged] - guess[judged]
-    shift, wobble = _prompt_shift(rest, rows[judged], len(truth), fit.noise)
+    shift, wobble = _prompt_shift(values[judged] - guess[judged], rows[judged], len(truth), fit)
     mean[rows, columns] = np.clip(guess + shift[rows], low, high)
-    spread[rows, columns] = np.sqrt(doubt + wobble[rows] + fit.noise)
+    spread[rows, columns] = np.sqrt(doubt + wobble[rows] + fit.within)
     mean[known], spread[known] = truth[known], 0.0
     return Expected(mean, spread)
 
@@ -56,62 +61,80 @@ class _Fit(NamedTuple):
     weights: Array
     turned: Array  # (q, q) eigenvectors of the columns' products
     strength: Array  # (q,) eigenvalues plus the penalty
-    noise: float  # variance of what is left, by cross-validation
+    within: float  # variance of what is left in prompts that it was not fitted on, about their own means
+    between: float  # variance of those means
 
     def of(self, design: Array) -> tuple[Array, Array]:
         """The mean and the variance of its uncertainty, (n,)."""
         x = (design - self.centre) / self.scale
-        return self.level + x @ self.weights, self.noise * ((x @ self.turned) ** 2 / self.strength).sum(axis=1)
+        doubt = ((x @ self.turned) ** 2 / self.strength).sum(axis=1)
+        return self.level + x @ self.weights, (self.within + self.between) * doubt
 
 
 def _design(record: Rollouts, features: Floats | None) -> Array:
-    """Scores as they are and centred in their prompt, and features: (p, s, q). No verdict: the mean of the others."""
+    """Scores as they are and centred in their prompt, and features: (p, s, q).
+
+    No verdict: the mean of the prompt's others, and where it has none, of all prompts.
+    """
     parts = []
     mass = np.where(record.weight > 0, record.weight, 0.0)
     for scores in record.proxies.values():
         gap = np.isnan(scores)
-        known = np.where(gap, 0.0, mass)
-        whole = known.sum(axis=1, keepdims=True)
-        mean = (known * np.where(gap, 0.0, scores)).sum(axis=1, keepdims=True) / np.where(whole > 0, whole, 1.0)
+        known, held = np.where(gap, 0.0, mass), np.where(gap, 0.0, scores)
+        whole, total = known.sum(axis=1, keepdims=True), (known * held).sum(axis=1, keepdims=True)
+        every = total.sum() / whole.sum() if whole.sum() > 0 else 0.0
+        mean = np.where(whole > 0, total / np.where(whole > 0, whole, 1.0), every)
         filled = np.where(gap, mean, scores)
-        parts += [filled, filled - mean]
+        apart = filled - mean
+        parts += [filled, np.where(np.abs(apart) > _ROUNDING * np.abs(filled), apart, 0.0)]
     stacked = np.stack(parts, axis=-1)
     return stacked if features is None else np.concatenate([stacked, features], axis=-1, dtype=np.float64)
 
 
 def _fit(design: Array, values: Array, prompts: npt.NDArray[np.int64]) -> _Fit:
     centre, scale = design.mean(axis=0), design.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.where(scale > _ROUNDING * np.abs(centre), scale, 1.0)
     x, level = (design - centre) / scale, float(values.mean())
     y = values - level
-    folds = np.unique(prompts, return_inverse=True)[1] % FOLDS
-    errors = np.mean([_held_out(x, y, folds == fold) for fold in range(FOLDS)], axis=0)
-    best = int(errors.argmin())
     eigenvalues, turned = np.linalg.eigh(x.T @ x)
-    strength = np.maximum(eigenvalues, 0.0) + PENALTIES[best]
-    weights = turned @ ((turned.T @ (x.T @ y)) / strength)
-    return _Fit(centre, scale, level, weights, turned, strength, float(errors[best]))
+    number = np.unique(prompts, return_inverse=True)[1]
+    if number[-1] == 0 or len(y) < FEW:
+        strength, weights, left = np.full(len(turned), np.inf), np.zeros(len(turned)), y
+    else:
+        misses = _held_out(x, y, number % FOLDS)
+        best = int((misses**2).mean(axis=0).argmin())
+        strength, left = np.maximum(eigenvalues, 0.0) + PENALTIES[best], misses[:, best]
+        weights = turned @ ((turned.T @ (x.T @ y)) / strength)
+    return _Fit(centre, scale, level, weights, turned, strength, *_parts(left, number))
 
 
-def _held_out(x: Array, y: Array, out: npt.NDArray[np.bool_]) -> Array:
-    """Mean square error on a fold for every penalty, (13,); the variance where a fold is all there is, or empty."""
-    if not out.any() or out.all():
-        return np.full(len(PENALTIES), float(np.mean(y**2)))
-    rest, target = x[~out], y[~out]
-    eigenvalues, turned = np.linalg.eigh(rest.T @ rest)
-    toward, seen = turned.T @ (rest.T @ target), x[out] @ turned
-    strength = np.maximum(eigenvalues, 0.0)[:, None] + PENALTIES
-    return np.asarray(np.mean((y[out][:, None] - seen @ (toward[:, None] / strength)) ** 2, axis=0))
+def _held_out(x: Array, y: Array, fold: npt.NDArray[np.int64]) -> Array:
+    """What is left of each value by a fit on the other folds, for every penalty, (n, 13)."""
+    misses = np.empty((len(y), len(PENALTIES)))
+    for out in (fold == one for one in np.unique(fold)):
+        rest, target = x[~out], y[~out]
+        eigenvalues, turned = np.linalg.eigh(rest.T @ rest)
+        strength = np.maximum(eigenvalues, 0.0)[:, None] + PENALTIES
+        misses[out] = y[out][:, None] - (x[out] @ turned) @ ((turned.T @ (rest.T @ target))[:, None] / strength)
+    return misses
 
 
-def _prompt_shift(rest: Array, prompts: npt.NDArray[np.int64], count: int, noise: float) -> tuple[Array, Array]:
+def _parts(left: Array, prompts: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Variance within and between prompts of what is left; all of it within where too few share a prompt to tell."""
+    number = np.bincount(prompts).astype(np.float64)
+    mean = np.bincount(prompts, weights=left) / number
+    free = len(left) - len(number)
+    if free < FEW:
+        return float(np.mean(left**2)), 0.0
+    within = float(((left - mean[prompts]) ** 2).sum() / free)
+    return within, max(0.0, float((mean**2 - within / number).mean()))
+
+
+def _prompt_shift(rest: Array, prompts: npt.NDArray[np.int64], count: int, fit: _Fit) -> tuple[Array, Array]:
     """What is left in each prompt and the variance of that, (p,): drawn towards 0 where its outputs are few."""
     number = np.bincount(prompts, minlength=count).astype(np.float64)
-    total = np.bincount(prompts, weights=rest, minlength=count)
-    mean = np.divide(total, number, out=np.zeros(count), where=number > 0)
-    several = number > 1
-    within = noise / np.maximum(number, 1.0)
-    between = max(0.0, float((mean[several] ** 2 - within[several]).mean())) if several.any() else 0.0
-    part = between / (between + within) if between > 0 else np.zeros(count)
-    part = np.where(number > 0, part, 0.0)
-    return part * mean, between * (1.0 - part)
+    mean = np.bincount(prompts, weights=rest, minlength=count) / np.maximum(number, 1.0)
+    if not fit.between:
+        return np.zeros(count), np.zeros(count)
+    part = fit.between * number / (fit.between * number + fit.within)
+    return part * mean, fit.between * (1.0 - part)

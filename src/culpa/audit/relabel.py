@@ -22,11 +22,12 @@ from culpa.audit.expected import Expected, expected_truth
 from culpa.audit.unlabelled import LABEL_FIRST, texts_at
 from culpa.dynamics import Forecast, Horizon, SharedForecast, adjoint
 from culpa.dynamics.errors import right_scores, scale_of
+from culpa.dynamics.influence import Step
 from culpa.dynamics.learner import Path
 from culpa.dynamics.problem import Problem, problem
 from culpa.dynamics.shared import replay
 from culpa.dynamics.shared_effects import shared_adjoint
-from culpa.dynamics.walk import Columns, states
+from culpa.dynamics.walk import Columns, states, walk
 from culpa.predictors.features import Floats
 from culpa.predictors.ground import Ground, forecast
 from culpa.rollouts import Array
@@ -38,6 +39,7 @@ Mask = npt.NDArray[np.bool_]
 _BY_DISAGREEMENT = ("disagreement", "highest", "lowest")  # of `label_first`; null here
 
 ROUNDS = 6
+_CELLS = 4_000_000  # of states held at once: steps x prompts x outputs
 
 
 class Picked(NamedTuple):
@@ -146,19 +148,42 @@ def _growth(case: Problem, right: Array) -> float:
 
 
 def _derivatives(run: Forecast) -> tuple[Array, Array]:
-    """Of the truth at the end by each score, and of each output's own mass by its own, (s, p)."""
-    case = run.problem
+    """Of the truth at the end by each score, and of each output's own mass by its own, (s, p).
+
+    The second is taken as if no other output of the run moved: what a score moves of its own logit, step by step.
+    """
+    case, how = run.problem, _limit(run)
+    columns, moved = Columns(case.start, case.start, case.rewards[0]), np.zeros_like(case.start)
     if isinstance(run, SharedForecast):
-        paces = run.paces[0] / len(case.prompts)
-        square = np.einsum("psd,psd->ps", run.features, run.features).astype(np.float64).T
-        rewards = case.rewards.transpose(0, 2, 1)
-        masses = [np.exp(logp[0].T) for logp in replay(case, rewards, run.features, run.learner, run.paces)]
-        slope = shared_adjoint(run).scores[0]
+        *before, last = replay(case, case.rewards.transpose(0, 2, 1), run.features, run.learner, run.paces)
+        for logp, pace in zip(before, run.paces[0] / len(case.prompts), strict=True):
+            moved += pace * _own(np.exp(logp[0].T), columns, how)
+        moved *= np.einsum("psd,psd->ps", run.features, run.features).astype(np.float64).T
+        end, slope = np.exp(last[0].T), shared_adjoint(run).scores[0]
     else:
-        columns, steps = Columns(case.start, case.start, case.rewards[0]), int(run.horizon[0])
-        how = run.learner if isinstance(run.learner, Path) else Path(run.learner.name)
-        paces, square = np.full(steps, run.eta), np.ones_like(case.start)
-        masses = [*states(columns, how, steps=steps, eta=run.eta), np.exp(run.final[0])]
-        slope = adjoint(columns, case.truth, how, steps=steps, eta=run.eta)
-    moved = sum(pace * mass * (1.0 - mass) for pace, mass in zip(paces, masses, strict=False))
-    return slope, np.asarray(square * moved * masses[-1] * (1.0 - masses[-1]))
+        steps, at = int(run.horizon[0]), columns
+        portion = max(1, _CELLS // case.start.size)  # steps whose states are held at once
+        for first in range(0, steps, portion):
+            count = min(portion, steps - first)
+            for mass in states(at, how, steps=count, eta=run.eta):
+                moved += run.eta * _own(mass, columns, how)
+            at = at._replace(logp=walk(at, how, steps=count, eta=run.eta))
+        end, slope = np.exp(run.final[0]), adjoint(columns, case.truth, how, steps=steps, eta=run.eta)
+    return slope, np.asarray(moved * end * (1.0 - end))
+
+
+def _limit(run: Forecast) -> Path:
+    """The learner in the limit of large groups, where its derivative is known."""
+    how = run.learner if isinstance(run.learner, Path) else Path(run.learner.name)
+    return how.in_the_limit() if how.normalise else how
+
+
+def _own(mass: Array, columns: Columns, learner: Path) -> Array:
+    """How fast an output's own logit grows with its own score, d(pi A) / dR, (s, p)."""
+    own = mass * (1.0 - mass)
+    if not learner.normalise:
+        return own
+    present = np.isfinite(columns.start)
+    above = np.where(present, columns.reward - np.where(present, columns.reward, np.inf).min(axis=0), 0.0)
+    step = Step(mass, above, columns.start, learner)
+    return np.asarray(step.scale * own - (mass * step.gap * step.scale) ** 2 / step.std)
