@@ -24,7 +24,7 @@ def folder(tmp_path, monkeypatch):
         for _ in range(8)
     ]
     frame = pl.DataFrame(rows).with_columns(
-        score=pl.lit(0.5), gold=pl.col("check_easy"), id=pl.int_range(pl.len()).cast(pl.String)
+        score=pl.lit(0.5), seen=pl.col("check_easy"), id=pl.int_range(pl.len()).cast(pl.String)
     )
     frame.write_parquet(tmp_path / "rollouts.parquet")
     monkeypatch.chdir(tmp_path)
@@ -96,9 +96,9 @@ def test_what_is_asked_reaches_the_advice(culpa):
 
 
 def test_a_truth_is_what_counts(culpa):
-    document = json.loads(printed(culpa, "--truth", "gold", "--format", "json"))
+    document = json.loads(printed(culpa, "--truth", "seen", "--format", "json"))
     assert document["facts"]["truth"]
-    assert document["facts"]["success_before"] == pytest.approx(read(truth="gold").truth.mean())
+    assert document["facts"]["success_before"] == pytest.approx(read(truth="seen").truth.mean())
     assert "success is the truth" in document["notes"][-1]
 
 

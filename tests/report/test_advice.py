@@ -115,6 +115,15 @@ def test_where_the_policy_stands(found):
     assert told[-1] == "rule of thumb: start with binary credit"
 
 
+def test_a_group_that_holds_no_success_is_told_how_many_would(found):
+    def first(**changed):
+        return sections(replace(found, regime=found.regime | changed))["Where the policy stands"].lines[0][1]
+
+    assert first(pk=0.5, p=0.125, group_for_one=8).endswith("pass all checks; 8 outputs would hold one")
+    assert first(pk=1.5).endswith("pass all checks")
+    assert first(pk=0.0, p=0.0, group_for_one=None).endswith("pass all checks")
+
+
 def test_dependent_checks_are_named():
     g = np.random.default_rng(0)
     a = (g.random((40, 12)) < 0.5).astype(float)
@@ -174,6 +183,13 @@ def test_the_curves_of_every_world_are_drawn(found):
     places = sorted(row["place"] for row in ends)
     assert len(ends) == 4
     assert min(np.diff(places)) >= 14 / 220 - 1e-9  # a line of text between two labels
+
+
+def test_labels_stay_within_their_panel(found):
+    done = replace(found, curves=found.curves.with_columns(success=pl.lit(1.0)))
+    spec = advice_chart(done).to_dict()
+    places = [row["place"] for row in rows_of(spec, spec["concat"][0]["layer"][1])]
+    assert max(places) == pytest.approx(1 - 7 / 220)
 
 
 @pytest.mark.parametrize(("suffix", "begins"), [(".svg", b"<svg"), (".json", b"{"), (".html", b"<!DOCTYPE html>")])

@@ -64,7 +64,7 @@ def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     data = {
         "skills": [_skills(name, rates, SKILL_STEPS[size]) for name, rates in SKILLS.items()],
         "tables": [_table(name, *setting) for name, setting in TABLES.items()],
-        "overlap": [_overlap(rho) for rho in OVERLAPS],
+        "overlap": _overlap(),
         "sign": _sign(POLICIES[size], rng),
         "silent": _silent(GROUPS[size], rng),
         "advice": [_advised(name, steps, rng) for name, steps in (("both rare", 300), ("one easy", 100))],
@@ -210,19 +210,21 @@ def _table(name: str, p: float, q: float, credit: float, steps: int) -> dict[str
     return {"name": name, "p": p, "q": q, "credit": credit, "steps": steps, **ends}
 
 
-def _overlap(rho: float) -> dict[str, float]:
+def _overlap() -> list[dict[str, float]]:
     """One right output, two half-right ones whose features overlap with its by rho, one wrong output; p = .01."""
-    features = np.eye(4)
-    features[1:3, 0] = rho
-    features[[1, 2], [1, 2]] = np.sqrt(1.0 - rho**2)
-    kernel = (features @ features.T)[None]
-    start = np.log(np.array([0.01, 0.3, 0.3, 0.39]))[:, None]
-    row = {"rho": rho}
-    for name, credit in ((BINARY, 0.0), (PARTIAL, 0.5)):
-        reward = np.array([1.0, credit, credit, 0.0])[:, None]
-        end = linear_walk(start, kernel, reward, steps=OVERLAP_STEPS, eta=TABLE_ETA)
-        row[name] = float(np.exp(log_softmax(end))[0, 0])
-    return row
+    columns = [(rho, credit) for rho in OVERLAPS for credit in (0.0, 0.5)]
+    features = np.tile(np.eye(4), (len(columns), 1, 1))
+    for number, (rho, _) in enumerate(columns):
+        features[number, 1:3, 0] = rho
+        features[number, [1, 2], [1, 2]] = np.sqrt(1.0 - rho**2)
+    start = np.log(np.tile(np.array([0.01, 0.3, 0.3, 0.39])[:, None], (1, len(columns))))
+    reward = np.array([(1.0, credit, credit, 0.0) for _, credit in columns]).T
+    kernel = features @ features.transpose(0, 2, 1)
+    end = np.exp(log_softmax(linear_walk(start, kernel, reward, steps=OVERLAP_STEPS, eta=TABLE_ETA)))[0]
+    return [
+        {"rho": rho, BINARY: float(end[2 * number]), PARTIAL: float(end[2 * number + 1])}
+        for number, rho in enumerate(OVERLAPS)
+    ]
 
 
 def _sign(policies: int, rng: np.random.Generator) -> dict[str, float]:
