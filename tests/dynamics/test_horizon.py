@@ -26,8 +26,8 @@ def test_without_a_limit_the_usual_one(text):
     assert parse_horizon(text).steps == MAX_STEPS
 
 
-ONE = "Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."
-NAMES = "Use kl=VALUE, gain=VALUE or steps=NUMBER."
+ONE = "Use kl=VALUE, clock=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."
+NAMES = "Use kl=VALUE, clock=VALUE, gain=VALUE or steps=NUMBER."
 
 
 @pytest.mark.parametrize(

@@ -376,3 +376,44 @@ def test_a_divergence_of_nothing_is_refused(kl):
     with pytest.raises(InputError) as caught:
         rehearse(*world(), reinforce(), kl=kl)
     assert str(caught.value) == f"the divergence must be positive, got {kl}. 0.4 is usual."
+
+
+@pytest.mark.parametrize("learner", [reinforce(), grpo(8).in_the_limit()], ids=lambda one: one.name)
+def test_together_all_take_the_same_steps_until_the_median_is_there(learner):
+    case, features = world(prompts=8)
+    three = case._replace(rewards=np.stack([*case.rewards, case.truth]), proxies=("hack", "noise", "truth"))
+    run = rehearse(three, features, learner, kl=0.3, together=True)
+    logp = run.final.transpose(0, 2, 1)
+    spent = divergence(logp, case.start.T)
+    assert np.median(spent) == pytest.approx(0.3, abs=1e-6)
+    assert np.ptp(spent) > 0.01
+    assert run.reached.all()
+    assert len(set(run.horizon.tolist())) == 1
+    mass = np.exp(case.start)
+    gap = three.rewards - (mass * three.rewards).sum(axis=1, keepdims=True)
+    spread = np.ones(3) if learner.normalise else np.sqrt((mass * gap**2).sum(axis=1).mean(axis=1))
+    np.testing.assert_allclose(run.paces * spread[:, None], np.tile(run.paces[0] * spread[0], (3, 1)), rtol=1e-9)
+
+
+def test_together_the_scale_of_a_reward_changes_nothing():
+    case, features = world()
+    scaled = case._replace(rewards=case.rewards * np.array([7.0, 0.1])[:, None, None] + 3.0)
+    one, other = (rehearse(each, features, reinforce(), together=True) for each in (case, scaled))
+    np.testing.assert_allclose(one.outcome, other.outcome, atol=1e-9)
+    assert np.abs(one.outcome - rehearse(case, features, reinforce()).outcome).max() > 1e-3
+
+
+def test_a_proxy_alone_has_its_own_clock():
+    case, features = world()
+    alone = case._replace(rewards=case.rewards[:1], proxies=("hack",))
+    together, own = (rehearse(alone, features, reinforce(), together=how) for how in (True, False))
+    np.testing.assert_allclose(together.final, own.final, atol=1e-9)
+
+
+def test_together_a_proxy_without_gradient_does_not_count():
+    case, features = world()
+    flat = case._replace(rewards=np.stack([*case.rewards, case.rewards[0] * 0]), proxies=("hack", "noise", "flat"))
+    run = rehearse(flat, features, reinforce(), kl=0.3, together=True)
+    spent = divergence(run.final.transpose(0, 2, 1), case.start.T)
+    assert np.median(spent[:2]) == pytest.approx(0.3, abs=1e-6)
+    assert spent[2] == pytest.approx(0.0, abs=1e-12)

@@ -366,3 +366,22 @@ def test_a_prompt_of_equal_scores_has_no_huge_slope_under_a_normalising_learner(
     slopes = shared_adjoint(run).scores[0]
     assert np.abs(slopes[:, 2]).max() < 10
     assert np.abs(slopes).max() < 100
+
+
+def test_where_time_is_common_runs_are_compared_after_the_same_steps():
+    """Slopes by differences with the run's own step sizes, effects by two loops with them."""
+    case, features = world()
+    run = rehearse(case, features, reinforce(), together=True)
+    scores = shared_adjoint(run).scores
+    for number in range(2):
+        slow = differences(run, features, number)
+        np.testing.assert_allclose(scores[number], slow, atol=1e-8 * np.abs(slow).max())
+    for row in shared_effects(run, scale="same", top=2).filter(pl.col("method") == "counterfactual").rows(named=True):
+        number, at = case.proxies.index(row["proxy"]), (row["output"], int(row["prompt_id"][1:]))
+        mended = case.rewards[number].copy()
+        mended[at] = row["right"]
+        with_error, without = (
+            slow_mean(case, slow_shared(case, features, one, reinforce(), run.paces[number]), case.truth)
+            for one in (case.rewards[number], mended)
+        )
+        assert row["effect"] == pytest.approx(6 * (with_error - without), abs=1e-9)

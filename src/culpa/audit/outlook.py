@@ -39,6 +39,7 @@ from culpa.rollouts.columns import RESPONSE
 
 Mask = npt.NDArray[np.bool_]
 
+CLOCK = 1.0  # divergence of the median proxy, where all take the same steps
 NULLS = 200  # shuffles of the truth
 DRAWS = 500  # of prompts, for the cosine
 OTHERS: tuple[Learner, ...] = (reinforce(), grpo(8), best_of_n(16))  # beside the user's own
@@ -212,7 +213,9 @@ def _counted(prediction: pl.DataFrame, errors: pl.DataFrame) -> pl.DataFrame:
 def _learners(run: Forecast, values: Floats | None, horizon: Horizon) -> pl.DataFrame:
     """The truth after each algorithm, the user's own first; equal ones share a rank.
 
-    A closed form beside it is of each prompt by itself, at its end: nobody stops best-of-n half-way.
+    A closed form beside it is of each prompt by itself, at its end: nobody stops best-of-n half-way. With shared
+    features the user's own stands there once more with the same steps for all proxies, as an optimiser takes them that
+    does not divide by the scale of a gradient.
     """
     case, scores = run.problem, {run.learner.name: run.outcome}
     for one in OTHERS:
@@ -220,6 +223,9 @@ def _learners(run: Forecast, values: Floats | None, horizon: Horizon) -> pl.Data
             scores[one.name] = (
                 _chosen(case, one) if isinstance(one, ClosedForm) else forecast(case, values, one, horizon).outcome
             )
+    if isinstance(run, SharedForecast) and not horizon.together:
+        common = Horizon(CLOCK, together=True)
+        scores[f"{run.learner.name}, {said(common)}"] = forecast(case, values, run.learner, common).outcome
     frames = []
     for name, score in scores.items():
         rank = 1 + (score > score[:, None]).sum(axis=1)

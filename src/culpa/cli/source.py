@@ -1,11 +1,13 @@
 """What the verbs that read rollouts have in common: flags that say where the files are and what their columns mean."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from culpa.rollouts import Options
+from culpa.audit import Verdict
+from culpa.rollouts import Input, Options
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders or quoted globs.", show_default=False)]
 Truth = Annotated[str | None, typer.Option(help="Score or column that is the truth.", show_default=False)]
@@ -25,7 +27,7 @@ Learner = Annotated[
     str, typer.Option("--learner", help="reinforce, rloo:K, grpo:K, ppo:EPOCHS, best_of_n:N or tilt:BETA.")
 ]
 KlWeight = Annotated[float, typer.Option("--kl", min=0.0, help="Weight of KL to the initial policy in the objective.")]
-Horizon = Annotated[str, typer.Option(help="kl=VALUE, gain=VALUE or steps=NUMBER.")]
+Horizon = Annotated[str, typer.Option(help="kl=VALUE, clock=VALUE, gain=VALUE or steps=NUMBER.")]
 
 
 def names_of(**columns: str | None) -> dict[str, str]:
@@ -51,6 +53,11 @@ def arguments(context: typer.Context) -> dict[str, Any]:
     names = [str(parameter.name) for parameter in context.command.params if parameter.name != "config"]
     given = {name: value for name in names if (value := context.params.get(name)) not in (None, [], ())}
     return {name: _plain(value) for name, value in given.items()}
+
+
+def traced(verdict: Verdict, args: dict[str, Any], inputs: tuple[Input, ...]) -> Verdict:
+    """The verdict with the flags and the files that it came from."""
+    return replace(verdict, provenance=replace(verdict.provenance, args=args | verdict.args, inputs=inputs))
 
 
 def _plain(value: Any) -> Any:

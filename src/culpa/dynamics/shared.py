@@ -45,10 +45,17 @@ class SharedForecast(Forecast):
     paces: Array = field(kw_only=True)  # (k, t) the sizes of the steps; 0 once a run is over
     features: Features = field(kw_only=True)  # (p, s, d)
     kl: float = field(kw_only=True)  # the divergence asked for
+    together: bool = field(kw_only=True, default=False)  # the same steps for all proxies
 
 
-def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL) -> SharedForecast:
+def rehearse(
+    case: Problem, features: Features, learner: Path, *, kl: float = KL, together: bool = False
+) -> SharedForecast:
     """Train on each proxy of the problem until the mean divergence over prompts is `kl`, and record the truth.
+
+    So proxies are compared where the policy has moved alike, as an optimiser does that takes the scale of a gradient
+    away. With `together` all proxies take the same steps, counted in their standard deviations within prompts, and stop
+    when the median of them has diverged by `kl`: as plain gradient steps do, by which some move the policy less.
 
     features: (p, s, d) of the problem's prompts and outputs, centred within prompts. A proxy without any gradient (its
     scores are constant, or the features of all outputs of a prompt are equal) stays where it is: `reached` is false.
@@ -64,10 +71,11 @@ def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL
     """
     if not kl > 0:
         raise InputError(f"the divergence must be positive, got {kl}.", remedy=f"{KL} is usual.")
-    size = max(1, _AT_ONCE // case.start.size)
+    size = len(case.proxies) if together else max(1, _AT_ONCE // case.start.size)
     rewards = case.rewards.transpose(0, 2, 1)
+    speeds = _speeds(case, learner) if together else None
     walks = [Walk(case, rewards[first : first + size], features, learner) for first in range(0, len(rewards), size)]
-    runs = [_run(one, kl) for one in walks]
+    runs = [_run(one, kl, speeds) for one in walks]
     frames = [
         pl.DataFrame(rows, schema=CURVE, orient="row").insert_column(0, pl.lit(name).alias("proxy"))
         for name, rows in zip(case.proxies, (rows for one in runs for rows in one.rows), strict=True)
@@ -86,7 +94,20 @@ def rehearse(case: Problem, features: Features, learner: Path, *, kl: float = KL
         paces=np.concatenate(paces),
         features=features,
         kl=kl,
+        together=together,
     )
+
+
+def _speeds(case: Problem, learner: Path) -> Array:
+    """One over each proxy's standard deviation within prompts, (k,); 1 where there is none, or the learner divides."""
+    if learner.normalise:
+        return np.ones(len(case.rewards))
+    mass = np.exp(case.start)
+    low = np.where(case.present, case.rewards, np.inf).min(axis=1, keepdims=True)
+    above = np.where(case.present, case.rewards - low, 0.0)
+    gap = above - (mass * above).sum(axis=1, keepdims=True)
+    spread = np.sqrt((mass * gap**2).sum(axis=1).mean(axis=1))
+    return np.asarray(1.0 / np.where(spread > 0, spread, 1.0))
 
 
 def replay(case: Problem, rewards: Array, features: Features, learner: Path, paces: Array) -> Iterator[Array]:
@@ -179,8 +200,11 @@ def divergence(logp: Array, start: Array) -> Array:
     return np.asarray((np.exp(logp) * gap).sum(axis=-1).mean(axis=-1))
 
 
-def until(walk: Walk, kl: float) -> Iterator[Stride]:
-    """All policies step by step until each has diverged by `kl`; those that have stay where they are."""
+def until(walk: Walk, kl: float, speeds: Array | None = None) -> Iterator[Stride]:
+    """All policies step by step until each has diverged by `kl`; those that have stay where they are.
+
+    speeds: (k,) steps of these proportions for all, until the median of those that move has diverged by `kl`.
+    """
     count = len(walk.rewards)
     live = np.ones(count, dtype=bool)
     for step in range(MOST_STEPS):
@@ -191,21 +215,24 @@ def until(walk: Walk, kl: float) -> Iterator[Stride]:
             whole = np.divide(MOVE, length, out=np.zeros(count), where=live)
         if not live.any():
             break
+        if speeds is not None and step % walk.learner.epochs == 0:
+            whole = MOVE / np.median((length * speeds)[live]) * speeds
         pace = np.where(live, whole, 0.0)
         change = way * pace[:, None, None]
-        over = live & (divergence(moved(walk.logp, change, walk.present), walk.start) >= kl)
+        after = divergence(moved(walk.logp, change, walk.present), walk.start)
+        over = live & ((after if speeds is None else np.median(after[live])) >= kl)
         share = np.ones(count)
-        share[over] = _share(walk.logp[over], change[over], walk.start, kl)
+        share[over] = _share(walk.logp[over], change[over], walk.start, (kl, speeds is not None))
         walk.move(change * share[:, None, None])
         yield Stride(pace * share, live.copy(), over)
         live &= ~over
 
 
-def _run(walk: Walk, kl: float) -> _Run:
+def _run(walk: Walk, kl: float, speeds: Array | None) -> _Run:
     """What `until` does, with what was seen on the way."""
     count = len(walk.rewards)
     rows, paces, reached = [[row] for row in walk.seen(0)], [np.zeros((count, 0))], np.zeros(count, dtype=bool)
-    for step, stride in enumerate(until(walk, kl), start=1):
+    for step, stride in enumerate(until(walk, kl, speeds), start=1):
         paces.append(stride.pace[:, None])
         reached |= stride.over
         for number, row in enumerate(walk.seen(step)):
@@ -214,11 +241,13 @@ def _run(walk: Walk, kl: float) -> _Run:
     return _Run(rows, np.concatenate(paces, axis=1), reached, walk.logp)
 
 
-def _share(logp: Array, change: Array, start: Array, kl: float) -> Array:
-    """The part of a step after which the divergence is `kl`, by bisection, for runs that step over it."""
+def _share(logp: Array, change: Array, start: Array, goal: tuple[float, bool]) -> Array:
+    """The part of a step after which the divergence, or its median, is the goal, by bisection, for runs past it."""
+    kl, together = goal
     low, high = np.zeros(len(logp)), np.ones(len(logp))
     for _ in range(_HALVINGS if len(logp) else 0):
         middle = (low + high) / 2
-        above = divergence(moved(logp, change * middle[:, None, None], np.isfinite(start)), start) >= kl
+        spent = divergence(moved(logp, change * middle[:, None, None], np.isfinite(start)), start)
+        above = (np.full(len(logp), np.median(spent)) if together else spent) >= kl
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return np.asarray(high)

@@ -12,6 +12,7 @@ The errors of largest (score - right) x derivative are then put right one at a t
 same divergence; the others keep the product as their effect, and say so (`method`).
 """
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -103,7 +104,9 @@ def shared_adjoint(run: SharedForecast) -> Slopes:
     width = max(1, _CELLS // ((run.paces.shape[1] + 1) * case.start.size))
     parts = [_back(run, slice(first, first + width)) for first in range(0, len(run.proxies), width)]
     scores, moved, truth, spent = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    price = truth.sum(axis=1) / np.where(run.reached, spent.sum(axis=1), np.inf)  # truth per divergence, at the end
+    price = truth.sum(axis=1) / np.where(
+        run.reached & (not run.together), spent.sum(axis=1), np.inf
+    )  # truth per divergence, at the end
     by_prompts = truth - price[:, None] * spent
     pace = -price[:, None, None] * moved
     whole, part = (one.transpose(0, 2, 1) for one in (scores + pace, pace))
@@ -178,12 +181,23 @@ def _simulated(one: _Proxy, order: Index, limit: float) -> tuple[Seen, Array]:
     mended[np.arange(count), prompts, outputs] = one.rewards[1][outputs, prompts]
     walk = Walk(case, np.concatenate([wrong[None], mended]), one.run.features, learner)
     looks = [_look(walk, case, (outputs, prompts))]
-    most = None if one.run.reached[one.number] else int(one.run.horizon[one.number])  # a run that ended by itself
-    looks += [_look(walk, case, (outputs, prompts)) for _ in islice(until(walk, one.run.kl), most)]
+    looks += [_look(walk, case, (outputs, prompts)) for _ in _steps(one, walk)]
     both = np.stack([walk.prob[[0] * count, prompts], walk.prob[1 + np.arange(count), prompts]])
     own = ((both[0] - both[1]) * case.truth.T[prompts]).sum(axis=-1)
     spread_by = spread_of(pairs_of(case, one.rewards, (outputs, prompts)), learner)
     return noted((outputs, prompts), np.stack(looks, axis=1), spread_by, limit), own
+
+
+def _steps(one: _Proxy, walk: Walk) -> Iterator[None]:
+    """As many as take every run to the divergence; where proxies have the time in common, those of the run itself."""
+    run, most = one.run, int(one.run.horizon[one.number])
+    if not run.together:
+        for _ in islice(until(walk, run.kl), None if run.reached[one.number] else most):
+            yield None
+        return
+    for pace in run.paces[one.number, :most]:
+        walk.move(walk.direction() * pace)
+        yield None
 
 
 def _look(walk: Walk, case: Problem, at: tuple[Index, Index]) -> Array:

@@ -40,6 +40,7 @@ class Horizon:
     kl: float | None = _Usual(0.4)
     steps: int = MAX_STEPS  # the horizon itself where `kl` and `gain` are None, else the most that is walked
     gain: float | None = None
+    together: bool = False  # with shared features: the same steps for all proxies, until the median one reaches the KL
 
     def __repr__(self) -> str:
         gain = "" if self.gain is None else f", gain={self.gain}"

@@ -118,6 +118,9 @@ def forecast(
     [0.61, 0.611]
     """
     if values is None or isinstance(learner, ClosedForm):
+        if horizon.together:
+            problem = f"the horizon {said(horizon)} is of policies that share features."
+            raise InputError(problem, remedy="Every prompt by itself: use steps=NUMBER, the same time for all proxies.")
         return walk(case, learner, horizon, eta, rng)
     if rng is not None:
         problem = "runs that draw their outputs are known of prompts by themselves, and these outputs share features."
@@ -125,7 +128,7 @@ def forecast(
     if horizon.kl is None:
         problem = f"the horizon {said(horizon)} does not fit policies that share features."
         raise InputError(problem, remedy=_USE_KL)
-    return rehearse_shared(case, values, learner, kl=horizon.kl)
+    return rehearse_shared(case, values, learner, kl=horizon.kl, together=horizon.together)
 
 
 _LEAVE_OUT = 'Leave them out, or take every prompt by itself: --features none, in Python features="none".'
@@ -144,7 +147,7 @@ def rehearse(
     """What becomes of the truth when a policy is trained on each proxy (all of them if none is named).
 
     learner   the algorithm; REINFORCE if not given
-    horizon   "kl=0.4", "steps=500" or "gain=0.5": how far it trains
+    horizon   "kl=0.4", "clock=1", "steps=500" or "gain=0.5": how far it trains
     features  what outputs have in common: "auto", "policy" (the policy's own features), "text" (n-grams of the text),
               "joined" (both) or "none" (every prompt by itself); or features of your own, as `features_of` gives them
     eta       step of the logits where every prompt is by itself
@@ -169,7 +172,8 @@ def said(horizon: Horizon) -> str:
     """
     if horizon.gain is not None:
         return f"gain={horizon.gain:g}"
-    return f"steps={horizon.steps}" if horizon.kl is None else f"kl={horizon.kl:g}"
+    name = "clock" if horizon.together else "kl"
+    return f"steps={horizon.steps}" if horizon.kl is None else f"{name}={horizon.kl:g}"
 
 
 def _checked(record: Rollouts, features: Common | Features) -> Common | Features:
