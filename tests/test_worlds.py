@@ -497,6 +497,103 @@ def test_one_clock_knows_nothing_of_when_the_run_ended(linear):
     )
 
 
+def test_one_clock_is_for_all_portions(linear, monkeypatch):
+    monkeypatch.setattr(shared, "MOST_CLOCK", 12)
+    own = worlds.rollouts(linear, samples=6)
+    column = training.Outcome("B 30", training.reinforce(), 30, np.zeros(16), np.zeros(16))
+    whole = shared.one_clock(own, column, linear.plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walks, "PORTION", 3)
+        found = shared.one_clock(own, column, linear.plan)
+    for row in whole:
+        np.testing.assert_allclose(found[row], whole[row])
+
+
+def test_a_clock_that_never_gets_so_far_is_read_off_at_its_end():
+    kl, truth = np.array([[0.0, 0, 0], [0.1, 0.3, 0.9]]), np.array([[0, 0, 0], [1, 2, 3]])
+    assert rows.clocked(kl, truth, 0.3).tolist() == [1, 2, 3]
+    assert rows.clocked(kl, truth, 5.0).tolist() == [1, 2, 3]
+    assert rows.clocked(kl, truth, 0.0).tolist() == [0, 0, 0]
+
+
+def test_a_clock_where_nothing_is_shared_is_that_of_the_worlds_steps(tabular):
+    own = worlds.rollouts(tabular, samples=6)
+    plan = dataclasses.replace(tabular.plan, horizons=(3, 12))
+    cosine = np.arange(16.0)
+    found = rows.tabular_candidates(own, training.reinforce(), cosine, plan)
+    run = rows.simulate(own, learner=training.reinforce(), horizon=rows.Horizon(kl=None, steps=12), eta=plan.step)
+    np.testing.assert_array_equal(found["tabular rehearsal, one clock to median KL 2"], run.outcome)
+    slow = rows.simulate(own, learner=training.reinforce(), horizon=rows.Horizon(kl=1.0, steps=600), eta=3.0)
+    far = found["tabular rehearsal, KL 1"]
+    np.testing.assert_allclose(far, slow.outcome, atol=0.05)
+    expected = np.argsort(np.argsort(cosine)) + candidates.ranks(far)
+    np.testing.assert_array_equal(found["mean rank of cosine and tabular rehearsal KL 1"], expected)
+
+
+def test_a_walk_by_adam_moves_by_its_rate(linear):
+    own = worlds.rollouts(linear, samples=6)
+    walk = walks.states(problem(own), own.features, training.reinforce(), step=0.02, adam=True)
+    first, second, third = (next(walk) for _ in range(3))
+    memory = training.Adam.fresh(first.weights.shape).seen(first.gradient)
+    np.testing.assert_allclose(second.weights, 0.02 * memory.step)
+    np.testing.assert_allclose(third.weights, 0.02 * (memory.step + memory.seen(second.gradient).step))
+
+
+def test_adam_rehearsals_are_read_off_at_the_runs_length_and_by_one_clock(stepped):
+    world = stepped[1]
+    own, (column, _) = worlds.rollouts(world, samples=6), training.outcomes(world)
+    column = column._replace(steps=25)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walks, "PORTION", 3)
+        found = optimiser.adam_rows(world, own, column)
+    assert set(found) == {row.name for row in optimiser.ADAM}
+    path = walks.states(problem(own), own.features, column.learner, world.plan.adam, whitened=True, adam=True)
+    exact = [state for _, state in zip(range(26), path, strict=False)][-1]
+    np.testing.assert_allclose(found["Adam rehearsal, same steps"], exact.truth)
+    small_world = optimiser.on_samples(world, own)
+    *_, weights = (one for _, one in zip(range(25), training.sampled(small_world, column.learner, 2), strict=False))
+    np.testing.assert_allclose(found["sampled Adam rehearsal, same steps"], training.judge(small_world, weights)[0])
+
+
+# ---- rules for a default ----
+
+
+@pytest.mark.parametrize("name", ["A", "B"])
+def test_every_rule_is_a_row_of_the_table_and_reads_the_same(name, monkeypatch):
+    monkeypatch.setattr(shared, "MOST_CLOCK", 20)
+    world = worlds.make_world(small(name, outputs=16, horizons=(2, 4)), 5, 4)
+    found, whole = defaults.ruled(world), table.measured(world)
+    for rule, names in defaults.RULES.items():
+        for one in (f"{name} 2", f"{name} 4"):
+            row = names[name != "A"]
+            np.testing.assert_allclose(found[rule, one], whole[row, one], atol=1e-3, err_msg=rule)
+            np.testing.assert_array_equal(found["", one], whole["", one])
+
+
+def test_worlds_count_alike_and_gains_are_over_seeds():
+    figures = {
+        (defaults.USUAL, "A 1"): [0.0, 0.0],
+        (defaults.USUAL, "A 2"): [0.4, 0.2],
+        (defaults.USUAL, "B"): [0.4, 0.5],
+        ("other", "A 1"): [1.0, 1.0],
+        ("other", "A 2"): [1.0, 1.0],
+        ("other", "B"): [0.0, 0.0],
+    }
+    places = {"A": ["A 1", "A 2"], "B": ["B"]}
+    np.testing.assert_allclose(defaults.together(figures, places)[defaults.USUAL], [0.3, 0.3])
+    lines = defaults.markdown(figures, places).splitlines()
+    assert lines[2].startswith("| other | 0.50 ± 0.00 | 0.20 ± 0.00 | 1.00 ± 0.00 |")
+    assert lines[3].startswith(f"| {defaults.USUAL} | 0.30 ± 0.00 | 0.00 ± 0.00 | 0.00 ± 0.00 |")
+
+
+def test_the_columns_of_both_optimisers_are_worlds_of_their_own(stepped, monkeypatch):
+    monkeypatch.setattr(shared, "MOST_CLOCK", 20)
+    plans = [dataclasses.replace(one.plan, outputs=8, horizons=(2,)) for one in stepped]
+    figures, places = defaults.table(plans, (5,), 4)
+    assert [*places.values()] == [["C rloo", "C grpo"], ["C rloo Adam", "C grpo Adam"]]
+    assert len(figures) == 4 * len(defaults.RULES)
+
+
 def test_a_rehearsal_in_portions_is_the_rehearsal(linear):
     own = worlds.rollouts(linear, samples=6)
     features, learner = shared.feature_set(own), training.reinforce()
