@@ -114,7 +114,7 @@ def test_a_shift_is_the_share_that_its_variance_and_number_of_labels_give():
 
 
 def test_a_constant_truth_is_that_constant_for_certain():
-    x, truth, labelled, rm = world()
+    x, _, labelled, rm = world()
     labelled = np.where(np.isnan(labelled), NAN, 0.1)
     found = told(x, labelled, rm)
     np.testing.assert_allclose(found.mean, 0.1, atol=1e-12)
@@ -146,7 +146,7 @@ def test_nothing_known_is_refused():
 
 
 def test_it_stays_among_the_truths_that_were_seen():
-    x, truth, labelled, rm = world()
+    x, _, labelled, rm = world()
     rm[-1] = 1e3
     found = told(x, labelled, rm)
     assert np.nanmin(labelled) <= found.mean.min()
