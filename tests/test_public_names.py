@@ -78,7 +78,7 @@ def test_a_user_needs_no_other_import():
     """The whole of what the tool does in Python, in the words of its first page."""
     documented = {
         "Forecast", "Horizon", "InputError", "Options", "Outlook", "Rollouts", "Settings", "Verdict",
-        "audit", "read", "rehearse", "scan", "write",
+        "Advice", "advise", "audit", "read", "rehearse", "scan", "write",
         "best_of_n", "grpo", "learner", "ppo", "reinforce", "rloo", "tilt",
     }  # fmt: skip
     assert set(culpa.__all__) - {"__version__"} == documented

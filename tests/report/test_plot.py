@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.report.rehearsals import known, peaked, rehearsed, sharing
 
 from culpa.errors import InputError
-from culpa.report import plot
-from culpa.report.plot import GREY, MOST, PALETTE, PANELS, chart, check_plot, spaced, styles, ticks, write_plot
+from culpa.report import figure
+from culpa.report.figure import check_plot
+from culpa.report.plot import GREY, MOST, PALETTE, PANELS, chart, spaced, styles, ticks, write_plot
 from culpa.report.rehearsed import curves, outcomes
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -200,7 +201,7 @@ def test_other_kinds_of_files_are_refused(tmp_path, name):
 def test_a_figure_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     old = tmp_path / "curves.svg"
     old.write_text("old")
-    monkeypatch.setattr(plot, "_bytes", lambda *_: 1 / 0)
+    monkeypatch.setattr(figure, "_bytes", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_plot(rehearsed(steps=1), old, "kl=0.4")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]

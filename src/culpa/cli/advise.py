@@ -16,8 +16,8 @@ from culpa.dynamics import learner
 from culpa.dynamics.horizon import parse_horizon
 from culpa.report.advice import advice_dict, advice_sections
 from culpa.report.advice_plot import write_advice_plot
+from culpa.report.figure import check_plot
 from culpa.report.markdown import sections_markdown
-from culpa.report.plot import check_plot
 from culpa.report.terminal import print_sections, sections_text
 from culpa.rollouts import read, write_text
 

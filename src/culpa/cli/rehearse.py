@@ -22,8 +22,9 @@ from culpa.dynamics.simulate import MAX_STEPS
 from culpa.predictors import Ground, Subsample, forecast, ground
 from culpa.predictors.ground import ETA, Common
 from culpa.predictors.subsample import CELLS
+from culpa.report.figure import check_plot
 from culpa.report.markdown import sections_markdown
-from culpa.report.plot import check_plot, write_plot
+from culpa.report.plot import write_plot
 from culpa.report.rehearsal import distinct_share, rehearsal_dict, rehearsal_sections
 from culpa.report.rehearsed import BARE, NOTHING, Asked, Rehearsal, rehearsal
 from culpa.report.section import Section

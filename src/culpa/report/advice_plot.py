@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from culpa.advice import CREDITS, Advice
 from culpa.errors import shorten
 from culpa.report.advice import horizon_of
-from culpa.report.plot import PALETTE, _bytes, check_plot, spaced, ticks
-from culpa.rollouts import replacing
+from culpa.report.figure import write_figure
+from culpa.report.plot import PALETTE, spaced, ticks
 
 if TYPE_CHECKING:
     import altair as alt
@@ -23,12 +23,7 @@ _WORLDS = {"by prompt": "Every prompt by itself", "skills": "Checks as shared sk
 
 def write_advice_plot(found: Advice, path: Path) -> Path:
     """Draw the curves into a file, whole or not at all: SVG, PNG, a page that needs no network, or Vega-Lite JSON."""
-    check_plot(path)
-    drawn = _bytes(advice_chart(found), path.suffix.lower())
-    drawn = drawn.replace(b"<title>culpa rehearse</title>", b"<title>culpa advise</title>")
-    with replacing(path) as temporary:
-        temporary.write_bytes(drawn)
-    return path
+    return write_figure(advice_chart(found), path, "culpa advise")
 
 
 def advice_chart(found: Advice) -> "alt.ConcatChart":

@@ -1,6 +1,5 @@
 """The curves of a rehearsal as one figure: true reward, proxy reward, divergence and entropy along training."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,14 +10,13 @@ import polars as pl
 from rich.cells import cell_len
 
 from culpa.dynamics.learner import ClosedForm
-from culpa.errors import InputError, shorten
+from culpa.errors import shorten
+from culpa.report.figure import write_figure
 from culpa.report.rehearsed import BARE, Rehearsal, curves, falls, outcomes
-from culpa.rollouts import replacing
 
 if TYPE_CHECKING:
     import altair as alt
 
-SUFFIXES = (".svg", ".png", ".html", ".json")
 MOST = 8  # rows that are told apart by colour; of more, the best and the worst
 ENDS = 3  # how many of those
 GREY = "#c4c4c4"
@@ -54,22 +52,12 @@ class Style(NamedTuple):
         return self.colour != GREY
 
 
-def check_plot(path: Path) -> None:
-    """Refuse a file that is none of the kinds that can be written."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError("cannot draw into this kind of file.", path=path, remedy=f"Use {', '.join(SUFFIXES)}.")
-
-
 def write_plot(found: Rehearsal, path: Path, until: str) -> Path:
     """Draw the curves into a file, whole or not at all: SVG, PNG, a page that needs no network, or Vega-Lite JSON.
 
     until: the horizon in words, for the heading.
     """
-    check_plot(path)
-    drawn = _bytes(chart(found, until), path.suffix.lower())
-    with replacing(path) as temporary:
-        temporary.write_bytes(drawn)
-    return path
+    return write_figure(chart(found, until), path, "culpa rehearse")
 
 
 def chart(found: Rehearsal, until: str) -> "alt.ConcatChart":
@@ -241,41 +229,3 @@ def _domain(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     room = 0.05 * (high - low) or 0.5
     return low - room, high + room
-
-
-def _bytes(figure: "alt.ConcatChart", suffix: str) -> bytes:
-    """The figure as what the file holds. Data may hold `</script>`: in the page every `<` of it is an escape."""
-    import vl_convert  # noqa: PLC0415 - holds a whole browser engine
-
-    spec: dict[str, Any] = figure.to_dict()
-    text = json.dumps(spec, ensure_ascii=False, allow_nan=False)
-    if suffix == ".json":
-        return f"{text}\n".encode()
-    if suffix == ".png":
-        return bytes(vl_convert.vegalite_to_png(text, scale=2))
-    if suffix == ".svg":
-        return str(vl_convert.vegalite_to_svg(text)).encode()
-    safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub wants what its code can do without
-    return _PAGE.format(script=script, spec=safe).encode()
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; \
-style-src 'unsafe-inline'; img-src data: blob:">
-<title>culpa rehearse</title>
-<style>body {{ margin: 1rem; font-family: sans-serif; }}</style>
-<script>{script}</script>
-</head>
-<body>
-<div id="curves"></div>
-<script>
-vegaEmbed("#curves", {spec}, {{mode: "vega-lite", actions: {{export: true, source: false, compiled: false, \
-editor: false}}}});
-</script>
-</body>
-</html>
-"""
