@@ -36,7 +36,7 @@ def ahead_sections(ahead: Outlook) -> Iterator[Section]:
     known = ahead.errors.filter(pl.col("method") == "counterfactual").sort("effect", maintain_order=True)
     yield from _listed("Errors that hurt most", known.filter(pl.col("kind") == "harmful"))
     yield from _listed("Errors that help most", known.filter(pl.col("kind") == "beneficial").reverse())
-    yield from _exploits(ahead)
+    yield from exploits_section(ahead)
     yield _learners(ahead)
 
 
@@ -120,7 +120,7 @@ def _listed(title: str, errors: pl.DataFrame) -> Iterator[Section]:
     yield Section(title, table=Table(headers, rows))
 
 
-def _exploits(ahead: Outlook) -> Iterator[Section]:
+def exploits_section(ahead: Outlook) -> Iterator[Section]:
     """For each proxy the words that tell most, and its length where that changes much."""
     if ahead.exploits.is_empty():
         return

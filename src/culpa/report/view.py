@@ -62,7 +62,7 @@ def sections(verdict: Verdict) -> Iterator[Section]:
         yield Section("Look at", lines=lines)
     if verdict.outlook is not None:
         yield from ahead_sections(verdict.outlook)
-    first = _label_first(verdict)
+    first = label_first(verdict)
     if first is not None:
         yield first
     if verdict.notes:
@@ -188,7 +188,8 @@ def _disagreement(verdict: Verdict) -> Section | None:
     return Section("Where proxies disagree most", table=Table(("proxy", "other", "pairs ordered oppositely"), rows))
 
 
-def _label_first(verdict: Verdict) -> Section | None:
+def label_first(verdict: Verdict) -> Section | None:
+    """What to have judged next, and why these."""
     if verdict.relabel.is_empty():
         return None
     worth = verdict.relabel["gain"].count() > 0

@@ -1,12 +1,9 @@
 """The figures: what they show and where."""
 
 import json
-from itertools import pairwise
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from culpa.report.page import charts, names
 
@@ -16,20 +13,6 @@ ROW = {"proxy": "rm", "value": 0.5, "low": 0.4, "high": 0.6, "start": 0.3, "stan
 def drawn(spec):
     """All data of a compiled figure, in order."""
     return [row for one in spec["data"] for row in one.get("values", [])]
-
-
-@given(st.lists(st.floats(0, 100), max_size=12), st.floats(0.1, 5))
-def test_names_stand_apart_between_the_ends_and_in_order(places, gap):
-    found = names.spread_out(places, gap, (0.0, 100.0))
-    ordered = sorted(found)
-    assert all(b - a >= gap - 1e-9 for a, b in pairwise(ordered))
-    assert all(-1e-9 <= place <= 100 + 1e-9 for place in found)
-    pairs = sorted(zip(places, found, strict=True))
-    assert all(b[1] >= a[1] for a, b in pairwise(pairs) if a[0] < b[0])
-
-
-def test_names_with_room_stay_where_they_are():
-    assert names.spread_out([50.0, 10.0, 30.0], 5.0, (0.0, 60.0)) == [50.0, 10.0, 30.0]
 
 
 def test_names_are_short_and_never_the_same():

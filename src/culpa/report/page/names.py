@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from culpa.errors import shorten
+from culpa.report.plot import spaced
 
 NAME = 22  # characters of a name beside a figure
 COLOURED = 7  # proxies that have a colour of their own; the others share one
@@ -54,32 +55,5 @@ def labels(
     """
     short = short_names(list(ends))
     wished = [(span[1] - value) / (span[1] - span[0]) * height for value in ends.values()]
-    places = spread_out(wished, GAP, (4.0, height - 4.0))
+    places = spaced(wished, GAP, 4.0, height - 4.0)
     return [Label(short[name], colour[name], place) for name, place in zip(ends, places, strict=True)]
-
-
-def spread_out(places: Sequence[float], gap: float, ends: tuple[float, float]) -> list[float]:
-    """Places at least a gap apart and between the ends, near to where they were, in the same order.
-
-    Where there is no room for all of them, they run over the far end.
-
-    >>> spread_out([1.0, 1.0, 5.0], 1.0, (0.0, 9.0)), spread_out([1.0, 1.0], 1.0, (1.0, 9.0))
-    ([0.5, 1.5, 5.0], [1.0, 2.0])
-    """
-    order = sorted(range(len(places)), key=lambda i: places[i])
-    blocks: list[tuple[float, int]] = []  # of those that touch: middle and number
-    for i in order:
-        block = (_held(places[i], 1, gap, ends), 1)
-        while blocks and blocks[-1][0] + (blocks[-1][1] + block[1]) * gap / 2 > block[0]:
-            middle, number = blocks.pop()
-            whole = number + block[1]
-            block = (_held((middle * number + block[0] * block[1]) / whole, whole, gap, ends), whole)
-        blocks.append(block)
-    flat = [middle + gap * (k - (number - 1) / 2) for middle, number in blocks for k in range(number)]
-    return [flat[order.index(i)] for i in range(len(places))]
-
-
-def _held(middle: float, number: int, gap: float, ends: tuple[float, float]) -> float:
-    """The middle of so many, moved so that all are between the ends."""
-    half = (number - 1) * gap / 2
-    return max(min(middle, ends[1] - half), ends[0] + half)

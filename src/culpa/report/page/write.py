@@ -12,10 +12,10 @@ from typing import Any
 from culpa._version import __version__
 from culpa.audit import Outlook, Verdict
 from culpa.predictors.ground import SHARED
-from culpa.report.ahead import ahead_sections
+from culpa.report.ahead import ahead_sections, exploits_section
 from culpa.report.page import data, words
 from culpa.report.section import Section
-from culpa.report.view import sections
+from culpa.report.view import label_first, sections
 from culpa.rollouts import Rollouts, write_text
 
 PARTS = ("walk.js", "page.js", "playground.js")
@@ -45,6 +45,7 @@ def page_of(verdict: Verdict, rollouts: Rollouts | None = None) -> str:
         "errors": [row | {"prompt": where} for row, where in zip(drawn.rows, place, strict=True)],
         **_settings(verdict, outlook),
     }
+    first = label_first(verdict)
     scripts = [_chart_library(), *map(_part, PARTS)]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_part("page.html")).render(
@@ -58,6 +59,8 @@ def page_of(verdict: Verdict, rollouts: Rollouts | None = None) -> str:
         facts=words.facts(verdict, outlook),
         measures=_measures(verdict),
         relabel=words.relabel_table(verdict.relabel) if verdict.relabel.height else None,
+        relabel_about=first.below[0] if first is not None else "",
+        exploits=None if outlook is None else next(exploits_section(outlook), None),
         unknowns=[*words.unknowns(verdict, outlook), *(("note", line) for line in (*held.left_out, *drawn.left_out))],
         playground=bool(held.content["prompts"] and held.content["proxies"]),
         truth=sample is not None and sample.truth is not None,
