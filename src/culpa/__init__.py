@@ -1,6 +1,8 @@
 """culpa: which errors of a reward will hurt your policy-gradient run, which will not matter, and which will help."""
 
+from culpa import report  # noqa: F401 - gives a verdict its writers
 from culpa._version import __version__
+from culpa.advice import Advice, advise
 from culpa.audit import Outlook, Settings, Verdict, audit
 from culpa.dynamics import Forecast, Horizon, best_of_n, grpo, learner, ppo, reinforce, rloo, tilt
 from culpa.errors import InputError
@@ -8,6 +10,7 @@ from culpa.predictors import rehearse
 from culpa.rollouts import Options, Rollouts, read, scan, write
 
 __all__ = [
+    "Advice",
     "Forecast",
     "Horizon",
     "InputError",
@@ -17,6 +20,7 @@ __all__ = [
     "Settings",
     "Verdict",
     "__version__",
+    "advise",
     "audit",
     "best_of_n",
     "grpo",

@@ -3,15 +3,20 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
-from tests.audit.world import NAN, drawn, record
+from polars.testing import assert_frame_equal
+from tests.audit import ahead
+from tests.audit.world import NAN, demo, drawn, record
 
 import culpa
 from culpa.audit import SCHEMA, Settings
+from culpa.audit.unlabelled import LABEL_FIRST
+from culpa.dynamics.shared_effects import SHARED_ERRORS
 
 KEYS = [
-    "schema", "version", "args", "seed", "facts", "ranking", "tied", "metrics", "comparisons", "disagreement",
-    "relabel", "forecast", "errors", "learners", "notes", "warnings",
+    "schema", "version", "args", "seed", "provenance", "facts", "ranking", "tied", "metrics", "comparisons",
+    "disagreement", "relabel", "repair", "forecast", "errors", "learners", "exploits", "notes", "warnings",
 ]  # fmt: skip
 
 
@@ -52,3 +57,62 @@ def test_file_is_the_text(verdict, tmp_path):
 def test_letters_stay_readable():
     scores = {"häß": np.array([[0.0, 1.0]]), "b": np.array([[1.0, NAN]])}
     assert "häß" in culpa.audit(record(scores), settings=Settings(replicates=100)).to_json()
+
+
+# ---- repair ----
+
+
+def test_repair_lists_known_harm_by_what_putting_it_right_gains():
+    _, found = demo()
+    frame = found.repair
+    assert frame["gain"].is_sorted(descending=True)
+    assert (frame["gain"] > 0).all()
+    assert_frame_equal(frame.select(-pl.col("gain")).rename({"gain": "effect"}), frame.select("effect"))
+    assert set(frame["kind"]) == {"harmful"}
+    assert set(frame["method"]) == {"counterfactual"}
+    harmful = found.errors.filter((pl.col("kind") == "harmful") & (pl.col("method") == "counterfactual"))
+    assert 0 < frame.height == harmful.height < found.errors.filter(pl.col("kind") == "harmful").height
+    assert_frame_equal(frame.drop("gain"), harmful, check_row_order=False)
+
+
+def test_repair_in_the_json_says_once_what_all_rows_share():
+    _, found = demo()
+    rows = found.to_dict()["repair"]
+    assert len(rows) == found.repair.height
+    assert set(rows[0]) == set(SHARED_ERRORS) - {"effect", "kind", "method"} | {"gain"}
+    assert [row["gain"] for row in rows] == found.repair["gain"].to_list()
+
+
+def test_without_an_outlook_there_is_nothing_to_repair():
+    found = culpa.audit(drawn(0, text=False), settings=Settings(replicates=100))
+    assert found.outlook is None
+    assert found.repair.is_empty()
+    assert found.errors.is_empty()
+    assert dict(found.repair.schema) == SHARED_ERRORS | {"gain": pl.Float64}
+    assert found.repair.columns[-1] == "gain"
+    as_data = found.to_dict()
+    assert (as_data["repair"], as_data["exploits"], as_data["errors"]) == ([], [], [])
+
+
+def test_where_every_prompt_is_by_itself_repair_is_of_its_own_prompt():
+    found = culpa.audit(ahead.enumerated(), settings=Settings(replicates=100))
+    assert found.repair.height == found.errors.filter(pl.col("kind") == "harmful").height > 0
+    assert found.repair["gain"].max() == -found.errors["effect"].min()
+
+
+# ---- relabel and exploits ----
+
+
+def test_relabel_has_the_same_keys_whichever_way_the_list_is_made(verdict):
+    by_gain = json.loads(verdict.to_json())["relabel"]
+    assert all(row["gain"] > 0 and row["highest"] is None for row in by_gain)
+    apart = culpa.audit(drawn(0).with_truth(None), settings=Settings(replicates=100))
+    by_disagreement = json.loads(apart.to_json())["relabel"]
+    assert all(row["gain"] is None and row["highest"] for row in by_disagreement)
+    assert list(by_gain[0]) == list(by_disagreement[0]) == list(LABEL_FIRST)
+
+
+def test_exploits_in_the_json_are_the_outlooks():
+    _, found = demo()
+    assert found.to_dict()["exploits"] == found.outlook.exploits.to_dicts()
+    assert found.outlook.exploits.height

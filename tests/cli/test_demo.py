@@ -1,10 +1,12 @@
 """`culpa demo`: the whole job, offline, and nothing written that was not asked for."""
 
+import hashlib
 import json
 import subprocess
 import sys
 
 import pytest
+from tests.audit import world
 from tests.cli import case
 
 from culpa.cli.demo import EXAMPLE
@@ -31,13 +33,14 @@ def test_it_answers(ran):
         assert f"\n{title}\n" in ran.stdout
 
 
-def test_a_folder_with_two_files_where_asked(ran):
+def test_a_folder_with_three_files_where_asked(ran):
     place, ran = ran
     folder = place / "deep" / "report"
-    assert {path.name for path in folder.iterdir()} == {"verdict.json", "verdict.md"}
-    assert ran.stderr == "culpa: written: deep/report/verdict.json, deep/report/verdict.md\n"
+    assert {path.name for path in folder.iterdir()} == {"verdict.json", "verdict.md", "verdict.html"}
+    assert ran.stderr == "culpa: written: deep/report/verdict.json, deep/report/verdict.md, deep/report/verdict.html\n"
     assert json.loads((folder / "verdict.json").read_text())["ranking"][0]["proxy"] == "close_copy"
     assert (folder / "verdict.md").read_text().startswith("# culpa audit\n")
+    assert (folder / "verdict.html").read_text().startswith("<!doctype html>")
     assert [path.name for path in place.iterdir()] == ["deep"]
 
 
@@ -70,6 +73,13 @@ def test_json_alone_is_nothing_but_json(culpa):
     ran = culpa("demo", "--format", "json")
     assert json.loads(ran.out)["schema"] == "culpa.audit/1"
     assert ran.err == ""
+
+
+def test_the_bundled_file_is_named_without_its_folder(culpa):
+    found = json.loads(culpa("demo", "--format", "json").out)["provenance"]["inputs"]
+    whole = world.DEMO.read_bytes()
+    digest = hashlib.sha256(whole).hexdigest()
+    assert found == [{"path": "demo.parquet", "bytes": len(whole), "sha256": digest, "sha256_of": "whole"}]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.cli import case
 
+from culpa.audit.exploits import EXPLOITS
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 
 
@@ -37,6 +39,7 @@ def keys_of(found: dict) -> dict[str, set[str]]:
         rows = (found.get("forecast") or {}).get(name) or [{}]
         assert all(set(row) == set(rows[0]) for row in rows)
         keys[f"forecast.{name}"] = set(rows[0])
+    keys["provenance.inputs"] = set(found["provenance"]["inputs"][0])
     return keys
 
 
@@ -51,6 +54,7 @@ def test_every_key_is_documented_and_no_other(found):
     keys, page = keys_of(found), documented()
     flags = keys.pop("args")
     assert page.pop("args") <= flags
+    assert page.pop("exploits") == set(EXPLOITS)  # here there are none
     assert keys == page
 
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from culpa.audit import Finding, Outlook, Verdict
+from culpa.audit import Finding, Outlook, Provenance, Verdict
 from culpa.audit.exploits import EXPLOITS
 from culpa.audit.outlook import PREDICTION
 from culpa.audit.unlabelled import LABEL_FIRST
@@ -15,7 +15,6 @@ NOTHING = {
     "tied": (),
     "notes": (),
     "warnings": (),
-    "seed": 0,
 }
 
 
@@ -40,7 +39,12 @@ def verdict(rows, *, measure="hacc", facts=None, metrics=(), **parts) -> Verdict
     )  # fmt: skip
     known = {"prompts": 3, "outputs": 12, "truths": 12, "pairs": 0, "resampled_units": 3, "binned": False}
     args = {"replicates": 2000, "level": 0.95, "budget": 10, "metrics": list(metrics)}
-    return Verdict(ranking=ranking, metrics=table, facts=known | (facts or {}), args=args, **(NOTHING | parts))
+    return Verdict(
+        ranking=ranking,
+        metrics=table,
+        facts=known | (facts or {}),
+        **(NOTHING | {"provenance": Provenance(args, 0)} | parts),
+    )
 
 
 def three(**parts) -> Verdict:

@@ -11,6 +11,7 @@ from culpa.audit.gather import RULERS, Gathered, gather
 from culpa.audit.measures import BY_NAME, MEASURES, Measure
 from culpa.audit.offline import all_weights, offline_measures, offline_sums
 from culpa.audit.outlook import NoOutlookError, Outlook, outlook
+from culpa.audit.provenance import Provenance
 from culpa.audit.relabel import relabel
 from culpa.audit.settings import Settings
 from culpa.audit.unlabelled import shares
@@ -94,8 +95,10 @@ def _verdict(gathered: Gathered, evaluations: list[Evaluation], ahead: Outlook |
         facts=gathered.facts(),
         notes=gathered.notes,
         warnings=tuple(warn(seen)),
-        args=asked.settings.asked() | {"metrics": [one.name for one in asked.wanted] if asked.metrics else []},
-        seed=asked.seed,
+        provenance=Provenance(
+            asked.settings.asked() | {"metrics": [one.name for one in asked.wanted] if asked.metrics else []},
+            asked.seed,
+        ),
     )
 
 

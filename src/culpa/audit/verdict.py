@@ -1,20 +1,23 @@
 """What an audit finds, as tables."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from culpa._version import __version__
 from culpa.audit.outlook import Outlook
+from culpa.audit.provenance import Provenance
 from culpa.audit.warn import Finding
 from culpa.dynamics.shared_effects import SHARED_ERRORS
-from culpa.rollouts import write_text
+from culpa.errors import InputError
+from culpa.rollouts import Rollouts, write_text
 
 SCHEMA = "culpa.audit/1"
+WRITERS: dict[str, Callable[..., str]] = {}  # what a verdict is written by; filled by `culpa.report`, a storey above
 WRITTEN = 100  # errors of each proxy in the JSON: those of largest effect, and all that were put right
 
 
@@ -31,9 +34,18 @@ class Verdict:
     facts: dict[str, Any]  # how much there was: prompts, outputs, truths known
     notes: tuple[str, ...]  # what the files could not tell
     warnings: tuple[Finding, ...]  # what to look at before believing a number
-    args: dict[str, Any]  # how the audit was asked for
-    seed: int
+    provenance: Provenance  # how the audit was asked for: arguments, seed, input files
     outlook: Outlook | None = None  # what becomes of the truth under each proxy; None: nothing to rehearse on
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """How the audit was asked for."""
+        return self.provenance.args
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything drawn by chance."""
+        return self.provenance.seed
 
     @property
     def repair(self) -> pl.DataFrame:
@@ -57,6 +69,7 @@ class Verdict:
             "version": __version__,
             "args": self.args,
             "seed": self.seed,
+            "provenance": self.provenance.to_dict(),
             "facts": self.facts,
             "ranking": self.ranking.to_dicts(),
             "tied": [list(names) for names in self.tied],
@@ -72,10 +85,34 @@ class Verdict:
 
     def to_json(self, path: str | PathLike[str] | None = None) -> str:
         """The findings as JSON text (NaN is null), also written to `path` if given."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        if path is not None:
-            write_text(text + "\n", Path(path))
-        return text
+        return _saved(json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False), path)
+
+    def to_html(self, path: str | PathLike[str] | None = None, *, rollouts: Rollouts | None = None) -> str:
+        """The findings as one self-contained HTML page with figures, also written to `path` if given.
+
+        rollouts: what was audited; only needed for outputs and texts where the verdict has no forecast
+        """
+        return _saved(_writer("html")(self, rollouts), path)
+
+    def to_markdown(self, path: str | PathLike[str] | None = None) -> str:
+        """The findings as Markdown, also written to `path` if given."""
+        return _saved(_writer("markdown")(self), path)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, the ranking and the findings; the whole page is `to_html`."""
+        return _writer("notebook")(self)
+
+
+def _writer(name: str) -> Callable[..., str]:
+    if name not in WRITERS:
+        raise InputError(f"nothing that writes {name} is loaded.", remedy="Put `import culpa.report` first.")
+    return WRITERS[name]
+
+
+def _saved(text: str, path: str | PathLike[str] | None) -> str:
+    if path is not None:
+        write_text(text.rstrip("\n") + "\n", path)
+    return text
 
 
 def _outlook(ahead: Outlook | None) -> dict[str, Any]:

@@ -1,21 +1,20 @@
 """`culpa audit`: how well each proxy says what the truth says, for the policy that wrote these outputs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, TypedDict, cast
 
 import typer
 
-from culpa.audit import LEVELS, Settings, Verdict, audit
+from culpa.audit import LEVELS, Level, Settings, Verdict, audit
 from culpa.cli import source as s
 from culpa.cli.progress import counted
 from culpa.cli.screen import check_target, printing, say, show
 from culpa.cli.settings import Config, keep
 from culpa.dynamics import learner as learner_of
-from culpa.report import print_verdict, to_markdown, to_text
-from culpa.rollouts import Options, expand, read, scan, write_text
+from culpa.report import print_verdict, to_card, to_junit, to_sarif, to_text
+from culpa.rollouts import Options, Rollouts, expand, inputs_of, read, scan, write_text
 
 STREAM_BYTES = 1 << 30  # larger files are audited chunk by chunk, without text
 
@@ -28,6 +27,23 @@ class Format(StrEnum):
     table = "table"
     json = "json"
     md = "md"
+    html = "html"
+    sarif = "sarif"
+    junit = "junit"
+    card = "card"
+
+
+ENDINGS = {
+    ".sarif.json": Format.sarif,
+    ".sarif": Format.sarif,
+    ".json": Format.json,
+    ".md": Format.md,
+    ".html": Format.html,
+    ".htm": Format.html,
+    ".xml": Format.junit,
+    ".yaml": Format.card,
+    ".yml": Format.card,
+}  # of a file's name; the first that fits
 
 
 class FeatureKind(StrEnum):
@@ -87,7 +103,9 @@ def command(
     stream: Annotated[
         bool | None, typer.Option("--stream/--whole", help="Chunk by chunk, without texts. [default: files over 1 GB]")
     ] = None,
-    format: Annotated[Format, typer.Option(help="How to write the verdict.")] = Format.table,
+    format: Annotated[
+        Format | None, typer.Option(help="How to write the verdict. [default: by the ending of --output, else table]")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="File to write to, instead of the screen.", show_default=False)
     ] = None,
@@ -102,35 +120,56 @@ def command(
     streamed = s.size_of(expand(files)) > STREAM_BYTES if stream is None else stream
     options = s.options_of(join, reader, group_size, tokenizer, text=not streamed)
     how = Asked(truth=truth, proxies=proxy or (), names=names, options=options)
-    chunks = counted(scan(files, **how)) if streamed else read(files, **how)
+    rollouts = None if streamed else read(files, **how)
     verdict = audit(
-        chunks,
+        counted(scan(files, **how)) if rollouts is None else rollouts,
         learner=learner_of(learner).with_kl(kl),
         horizon=horizon,
         metrics=metric or (),
         seed=seed,
         settings=Settings(replicates, level, budget, features.value),
     )
-    verdict = replace(verdict, args=s.arguments(context) | verdict.args)
-    emit(verdict, format, output)
+    verdict = s.traced(verdict, s.arguments(context), inputs_of(files, options))
+    emit(verdict, format or format_of(output), output, fail_on, rollouts)
     if output is not None:
         say(f"written: {output}, {keep(s.arguments(context), output)}")
     if reached(verdict, fail_on):
         raise typer.Exit(1)
 
 
-def emit(verdict: Verdict, format: Format, output: Path | None) -> None:
-    """Write the verdict to the screen or to a file."""
+def format_of(output: Path | None) -> Format:
+    """The format that a file's name asks for; the table where it asks for none.
+
+    >>> format_of(Path("verdict.HTML")).value, format_of(Path("notes.txt")).value
+    ('html', 'table')
+    """
+    name = "" if output is None else output.name.lower()
+    return next((kind for ending, kind in ENDINGS.items() if name.endswith(ending)), Format.table)
+
+
+def emit(
+    verdict: Verdict,
+    format: Format,
+    output: Path | None,
+    fail_on: FailOn = FailOn.never,
+    rollouts: Rollouts | None = None,
+) -> None:
+    """Write the verdict to the screen or to a file; a failed test of JUnit is an error where no level is asked for."""
     if output is None and format is Format.table:
         with printing():
             print_verdict(verdict)
         return
-    writers: dict[Format, Callable[[Verdict], str]] = {
-        Format.table: to_text,
-        Format.json: lambda one: one.to_json(),
-        Format.md: to_markdown,
+    grave = "error" if fail_on is FailOn.never else fail_on.value
+    writers: dict[Format, Callable[[], str]] = {
+        Format.table: lambda: to_text(verdict),
+        Format.json: verdict.to_json,
+        Format.md: verdict.to_markdown,
+        Format.html: lambda: verdict.to_html(rollouts=rollouts),
+        Format.sarif: lambda: to_sarif(verdict),
+        Format.junit: lambda: to_junit(verdict, cast(Level, grave)),
+        Format.card: lambda: to_card(verdict),
     }
-    text = writers[format](verdict)
+    text = writers[format]()
     if output is None:
         show(text)
     else:

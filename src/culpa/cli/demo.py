@@ -9,9 +9,9 @@ import typer
 from culpa.audit import audit
 from culpa.cli.audit import Format, emit
 from culpa.cli.screen import check_target, printing, say
+from culpa.cli.source import traced
 from culpa.errors import InputError
-from culpa.report import to_markdown
-from culpa.rollouts import read, write_text
+from culpa.rollouts import inputs_of, read
 
 EXAMPLE = "Example: culpa demo --output demo-report"
 ROLLOUTS = "demo.parquet"
@@ -25,13 +25,15 @@ The same on your own files: culpa audit FILE --truth COLUMN --proxy 'PATTERN'
 def command(
     format: Annotated[Format, typer.Option(help="How to write the verdict.")] = Format.table,
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write verdict.json and verdict.md to.", show_default=False)
+        Path | None, typer.Option(help="Folder for verdict.json, verdict.md and verdict.html.", show_default=False)
     ] = None,
 ) -> None:
     """Audit the bundled rollouts."""
     check_target(output, folder=True)
     with as_file(files("culpa.cli") / ROLLOUTS) as path:
-        verdict = audit(read(path))
+        rollouts = read(path)
+        inputs = tuple(one._replace(path=ROLLOUTS) for one in inputs_of(path))
+    verdict = traced(audit(rollouts), {}, inputs)
     if format is Format.table:
         with printing():
             typer.echo(_ABOUT)
@@ -39,8 +41,9 @@ def command(
     if output is not None:
         make_folder(output)
         verdict.to_json(output / "verdict.json")
-        write_text(to_markdown(verdict), output / "verdict.md")
-        say(f"written: {output / 'verdict.json'}, {output / 'verdict.md'}")
+        verdict.to_markdown(output / "verdict.md")
+        verdict.to_html(output / "verdict.html")
+        say(f"written: {', '.join(str(output / f'verdict.{kind}') for kind in ('json', 'md', 'html'))}")
 
 
 def make_folder(path: Path) -> None:

@@ -1,6 +1,21 @@
-"""A verdict for people: terminal and Markdown (JSON is the verdict's own `to_json`)."""
+"""A verdict for people and machines: terminal, Markdown, HTML, SARIF, JUnit, model card (JSON is its own `to_json`)."""
 
+from culpa.audit import WRITERS, Verdict
+from culpa.report.card import to_card
+from culpa.report.ci import to_junit, to_sarif
 from culpa.report.markdown import to_markdown
+from culpa.report.notebook import to_notebook
 from culpa.report.terminal import print_verdict, to_text
+from culpa.rollouts import Rollouts
 
-__all__ = ["print_verdict", "to_markdown", "to_text"]
+__all__ = ["print_verdict", "to_card", "to_html", "to_junit", "to_markdown", "to_notebook", "to_sarif", "to_text"]
+
+
+def to_html(verdict: Verdict, rollouts: Rollouts | None = None) -> str:
+    """One self-contained page; `rollouts`, what was audited, is only needed where the verdict has no forecast."""
+    from culpa.report.page import page_of  # noqa: PLC0415 - the page loads when it is written
+
+    return page_of(verdict, rollouts)
+
+
+WRITERS.update(html=to_html, markdown=to_markdown, notebook=to_notebook)

@@ -36,6 +36,13 @@ def expand(source: Source) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(paths))
 
 
+def files_of(source: Source, options: Options) -> tuple[Path, ...]:
+    """The files that are read: of a folder the tables in it, or every file where a reader knows the folder whole."""
+    paths = _inside_folders(expand(source), _named(options))
+    every = [sorted(path.rglob("*"), key=_natural) if path.is_dir() else [path] for path in paths]
+    return tuple(path for part in every for path in part if not path.is_dir())
+
+
 @cache
 def known_readers() -> tuple[Reader, ...]:
     """Every module of `culpa.rollouts.readers`, in order of name."""
