@@ -144,3 +144,40 @@ def test_refusals(cells):
         "no prompt has two outputs of the policy's own whose truth is known. "
         "Give some prompts two or more, with weights above 0."
     )
+
+
+def half_known(sizes, seed=0):
+    """Truths known at random: some prompts have two and more, others one or none."""
+    rollouts = record(sizes)
+    known = rollouts.present & (np.random.default_rng(seed).random(rollouts.present.shape) < 0.3)
+    return rollouts.with_truth(np.where(known, 1.0, np.nan)), known.sum(axis=1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=25), st.integers(0, 9))
+def test_the_two_samples_part_the_prompts_of_two_outputs(sizes, seed):
+    rollouts, known = half_known(sizes, seed)
+    with_labels, without = Subsample(), Subsample(known=False)
+    for sample in (with_labels, without):
+        sample.add(rollouts)
+    names = [[] if one.record is None else one.record.prompt_id.tolist() for one in (with_labels, without)]
+    assert names[0] == rollouts.prompt_id[known >= 2].tolist()
+    assert names[1] == rollouts.prompt_id[(known < 2) & (np.array(sizes) >= 2)].tolist()
+    assert [with_labels.seen, without.seen] == [len(one) for one in names]
+
+
+def test_prompts_without_labels_are_chosen_by_their_hash_too():
+    rollouts, known = half_known([4] * 30)
+    sample = Subsample(20, known=False)
+    for start in range(0, 30, 7):
+        sample.add(select(rollouts, np.arange(start, min(start + 7, 30))))
+    assert sample.record.prompt_id.tolist() == slow(select(rollouts, known < 2), 20)
+
+
+def test_outputs_that_are_not_the_policys_do_not_count_among_the_unlabelled():
+    rollouts = record([2, 2]).with_truth(np.full((2, 2), np.nan))
+    weight = np.array([[1.0, 0.0], [0.5, 0.5]])
+    mixed = Rollouts(rollouts.prompt_id, rollouts.present, weight, rollouts.proxies, rollouts.truth)
+    sample = Subsample(known=False)
+    sample.add(mixed)
+    assert sample.record.prompt_id.tolist() == ["q1"]
