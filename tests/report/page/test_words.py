@@ -113,7 +113,7 @@ def test_a_table_leaves_out_columns_that_know_nothing():
 def test_what_to_have_judged_keeps_columns_that_are_new():
     frame = case.labels("rm").with_columns(gain=pl.lit(0.25), expected_gain=pl.lit(0.5), list=pl.lit([1, 2]))
     table = words.relabel_table(frame)
-    assert table.headers == ("prompt", "text", "response", "ranked high by", "ranked low by", "disagreement", "gain",
+    assert table.headers == ("prompt", "gain", "response", "text", "ranked high by", "ranked low by", "disagreement",
                              "expected gain")  # fmt: skip
     assert table.rows[0][-1] == "0.500"
 

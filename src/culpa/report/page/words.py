@@ -124,7 +124,8 @@ def frame_table(frame: pl.DataFrame, headers: dict[str, str]) -> Table:
 
 def relabel_table(frame: pl.DataFrame) -> Table:
     """The outputs to have judged first; columns that it does not know stand under their own names."""
-    known = {"prompt_id": "prompt", "prompt": "text", "response": "response", "highest": "ranked high by",
+    known = {"prompt_id": "prompt", "gain": "gain", "expected": "expected truth", "spread": "±", "score": "score",
+             "response": "response", "prompt": "text", "highest": "ranked high by",
              "lowest": "ranked low by"}  # fmt: skip
     names = [*known, *(name for name in frame.columns if name not in known and not frame.schema[name].is_nested())]
     return frame_table(frame, {name: known.get(name, name.replace("_", " ")) for name in names})
