@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+import polars as pl
 import pytest
 from tests.cli import case
 
@@ -45,8 +46,13 @@ def keys_of(found: dict) -> dict[str, set[str]]:
 
 @pytest.fixture
 def found(culpa):
-    """All that can be in a verdict: truth for some, several proxies, findings."""
-    table = case.saved(case.partly(case.frame()), "part.parquet")
+    """All that can be in a verdict: truth for some, several proxies, findings, a word that one of them pays for."""
+    even = 1 - pl.int_range(pl.len()) % 2
+    paid = [
+        pl.col("rm_bad") + 3 * even,
+        pl.col("response") + pl.when(even == 1).then(pl.lit("indeed")).otherwise(pl.lit("")),
+    ]
+    table = case.saved(case.partly(case.frame().with_columns(paid)), "part.parquet")
     return json.loads(culpa("audit", table, "--truth", "gold", "--proxy", "rm_*", "--format", "json").out)
 
 
@@ -58,10 +64,28 @@ def test_every_key_is_documented_and_no_other(found):
     assert keys == page
 
 
+def test_the_lists_that_the_page_describes_are_not_empty(found):
+    for name in ("relabel", "repair", "errors", "exploits", "learners"):
+        assert found[name], name
+
+
+def test_relabel_is_by_gain_where_truths_are_known_and_by_disagreement_where_none_is(found, culpa):
+    assert found["relabel"][0]["gain"] > 0
+    assert found["relabel"][0]["disagreement"] is None
+    table = case.saved(case.frame().drop("gold"), "none.parquet")
+    apart = json.loads(culpa("audit", table, "--format", "json").out)["relabel"]
+    assert apart[0]["disagreement"] > 0
+    assert set(apart[0]) == set(found["relabel"][0])
+    assert {name for name, value in apart[0].items() if value is None} == {
+        "proxy", "score", "expected", "spread", "gain",
+    }  # fmt: skip
+
+
 def test_without_a_truth_there_is_no_forecast_but_its_keys(culpa):
     table = case.saved(case.frame().drop("gold"), "none.parquet")
     found = json.loads(culpa("audit", table, "--format", "json").out)
     assert (found["forecast"], found["errors"], found["learners"]) == (None, [], [])
+    assert (found["repair"], found["exploits"]) == ([], [])
 
 
 def test_every_flag_is_in_args_as_the_page_says(found):

@@ -4,7 +4,7 @@ import pytest
 from tests.report import case
 
 from culpa.report import to_markdown, to_text, view
-from culpa.report.ahead import EACH, LISTED, ahead_sections, explained, trained
+from culpa.report.ahead import EACH, LISTED, SHOWN, ahead_sections, explained, trained
 
 
 def section(found, title):
@@ -159,6 +159,47 @@ def test_no_proxy_fills_the_list_and_the_list_ends():
     assert rows[0][2] == "-4.000"
     alone = [{"proxy": "rm0", "effect": -1.0 - number} for number in range(4)]
     assert len(section(case.outlook({"rm0": {"outcome": 0.6}}, alone), HURT).table.rows) == 2
+
+
+# ---- exploits ----
+
+TEACHES = "What each proxy teaches that the truth does not"
+
+
+def taken(proxy="rm", what="“word”", before=0.25, after=0.75, ideal=0.2):
+    return {"proxy": proxy, "what": what, "before": before, "after": after, "ideal": ideal, "z": 9.0}
+
+
+def test_what_a_proxy_teaches_is_shown_in_per_cent_and_length_as_it_is():
+    rows = [taken(), taken(what="length", before=101.25, after=250.5, ideal=99.0)]
+    found = section(case.outlook({"rm": {"outcome": 0.6}}, exploits=rows), TEACHES)
+    assert found.table.headers == ("proxy", "what the policy says", "before", "after", "after the truth")
+    assert found.table.rows == (("rm", "“word”", "25%", "75%", "20%"), ("rm", "length", "101.2", "250.5", "99.0"))
+    assert found.below[0].startswith("Share of outputs with a word, and mean length, before training, after it")
+
+
+def test_each_proxy_has_its_first_lines():
+    assert SHOWN == 2
+    rows = [taken(name, what) for name in "ab" for what in ("one", "two", "three")]
+    found = section(case.outlook({name: {"outcome": 0.6} for name in "ab"}, exploits=rows), TEACHES)
+    assert [row[:2] for row in found.table.rows] == [("a", "one"), ("a", "two"), ("b", "one"), ("b", "two")]
+
+
+def test_where_nothing_is_taken_up_nothing_is_said():
+    assert section(case.outlook({"rm": {"outcome": 0.6}}), TEACHES) is None
+
+
+def test_names_of_what_is_taken_up_are_short_and_clean():
+    rows = [taken("\x1b" + "n" * 99, "“" + "w" * 999 + "\x07”")]
+    found = section(case.outlook({"rm": {"outcome": 0.6}}, exploits=rows), TEACHES)
+    assert all(cell.isprintable() for cell in found.table.rows[0])
+    assert [len(cell) for cell in found.table.rows[0][:2]] == [24, 40]
+
+
+def test_exploits_stand_between_the_errors_and_the_other_algorithms():
+    found = case.outlook({"rm": {"outcome": 0.6, "harmful": 1}}, [{}], exploits=[taken()])
+    titles = ["Errors", HURT, TEACHES, "Under other algorithms"]
+    assert [one.title for one in ahead_sections(found)] == titles
 
 
 # ---- other algorithms ----

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.report import case
 
 from culpa.audit import BY_NAME
+from culpa.audit.unlabelled import LABEL_FIRST
 from culpa.report import view
 
 
@@ -115,6 +116,36 @@ def test_labels_tell_what_they_are_and_leave_out_what_is_not_known():
     without = section(case.three(relabel=case.labels("a", response=None)), "Label first")
     assert without.table.rows == (("id a", "a", "low"),)
     assert "--budget N" in without.below[0]
+
+
+def worth(response="text", gain=0.0125):
+    """A list by gain, of one output."""
+    row = {"prompt_id": "id a", "prompt": "ask", "response": response, "proxy": "rm", "score": 1234.5}
+    row |= {"expected": 0.25, "spread": 0.125, "gain": gain}
+    return pl.DataFrame([row | dict.fromkeys(("disagreement", "highest", "lowest"))], schema=LABEL_FIRST)
+
+
+def test_a_list_by_gain_shows_what_is_expected_and_what_it_adds():
+    found = section(case.rehearsed({"rm": {"outcome": 0.6}}, relabel=worth()), "Label first")
+    assert found.table.headers == ("prompt", "response", "score", "expected truth", "gain")
+    assert found.table.rows == (("id a", "text", "1.23e+03", "0.250 ± 0.125", "+0.013"),)
+    assert found.below == (
+        "Outputs of unknown truth by what judging them, and putting the score of rm right, is expected to add to the "
+        "truth of all prompts together after training with grpo:8.",
+    )
+    without = section(case.rehearsed({"rm": {"outcome": 0.6}}, relabel=worth(response=None)), "Label first")
+    assert "response" not in without.table.headers
+
+
+def test_a_list_by_gain_shows_hostile_names_and_texts_short_and_clean():
+    frame = worth(response="\x1b[2J" + "x" * 300).with_columns(
+        pl.lit("\x1b" * 50).alias("prompt_id"), pl.lit("\x07" + "p" * 99).alias("proxy")
+    )
+    found = section(case.rehearsed({"rm": {"outcome": 0.6}}, relabel=frame), "Label first")
+    for cell in (*found.table.rows[0], *found.below):
+        assert cell.isprintable()
+    assert [len(cell) <= size for cell, size in zip(found.table.rows[0], (20, 60), strict=False)] == [True, True]
+    assert "p" * 40 not in found.below[0]
 
 
 def test_disagreement_is_shown_unless_every_truth_is_known():
