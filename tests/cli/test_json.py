@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from tests.cli import case
 
-
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "json.md"
 
 
