@@ -40,7 +40,7 @@ def test_a_folder_with_three_files_where_asked(ran):
     assert ran.stderr == "culpa: written: deep/report/verdict.json, deep/report/verdict.md, deep/report/verdict.html\n"
     assert json.loads((folder / "verdict.json").read_text())["ranking"][0]["proxy"] == "close_copy"
     assert (folder / "verdict.md").read_text().startswith("# culpa audit\n")
-    assert (folder / "verdict.html").read_text().startswith("<!doctype html>")
+    assert (folder / "verdict.html").read_text().startswith("<!DOCTYPE html>")
     assert [path.name for path in place.iterdir()] == ["deep"]
 
 
