@@ -121,9 +121,9 @@ def test_a_constant_truth_is_that_constant_for_certain():
     np.testing.assert_allclose(found.spread, 0.0, atol=1e-12)
 
 
-@pytest.mark.parametrize("places", [np.s_[0, :8], np.s_[:3, :3]])  # one prompt; nine outputs of three
+@pytest.mark.parametrize("places", [np.s_[0, :12], np.s_[:3, :3]])  # one prompt; nine outputs of three
 def test_too_few_labels_tell_no_more_than_their_mean_and_spread(places):
-    x, truth, _, rm = world()
+    x, truth, _, rm = world(samples=12)
     labelled = np.full(truth.shape, NAN)
     labelled[places] = truth[places]
     found, values = told(x, labelled, rm), truth[places]
@@ -190,9 +190,18 @@ def test_a_prompt_without_verdicts_has_the_mean_of_all_and_not_zero():
 
 
 def test_a_constant_proxy_changes_nothing():
+    x, _, labelled, rm = world(samples=7)
+    weight = np.random.default_rng(0).dirichlet(np.ones(7), len(rm))
+    flat = {"flat": np.full(rm.shape, 0.7), "none": np.full(rm.shape, NAN)}
+    both = [expected_truth(record({"rm": rm} | more, labelled, weight), x, labelled) for more in ({}, flat)]
+    np.testing.assert_allclose(both[1].mean, both[0].mean, rtol=1e-9)
+
+
+def test_an_output_unlike_all_judged_ones_is_less_certain():
     x, _, labelled, rm = world()
-    flat = {"flat": np.full(rm.shape, 0.1), "none": np.full(rm.shape, NAN)}
-    np.testing.assert_allclose(told(x, labelled, rm, **flat).mean, told(x, labelled, rm).mean, rtol=1e-9)
+    x[-1, 0] *= 8
+    found = told(x, labelled, rm)
+    assert found.spread[-1, 0] > 1.05 * found.spread[-2].max()
 
 
 def test_neither_scale_nor_level_of_a_proxy_matters():
