@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree as Tree
 
@@ -12,6 +13,7 @@ from tests.cli import case
 from culpa.cli.audit import ENDINGS, Format, format_of
 from culpa.errors import InputError
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 STARTS = {
     "table": "40 prompts, 160 outputs. ",
     "json": '{\n  "schema": "culpa.audit/1"',
@@ -52,6 +54,12 @@ def test_each_format_to_the_screen_with_the_same_exit_code(culpa, rollouts, kind
 )  # fmt: skip
 def test_the_ending_of_the_file_is_its_format(name, kind):
     assert format_of(None if name is None else Path("deep.json") / name) is Format(kind)
+
+
+def test_the_page_has_every_format_with_its_endings_and_no_other():
+    rows = re.findall(r"^\| `(\w+)` \|(.*?)\|", (DOCS / "ci.md").read_text(), flags=re.MULTILINE)
+    endings = {kind: {ending for ending, one in ENDINGS.items() if one.value == kind} for kind in STARTS}
+    assert {kind: set(re.findall(r"`(.*?)`", cell)) for kind, cell in rows} == endings
 
 
 @pytest.mark.parametrize("name", ["a.html", "a.sarif", "a.xml", "a.yaml", "a.json", "a.md"])

@@ -81,6 +81,11 @@ def test_a_finding_is_a_result():
     assert place["logicalLocations"] == [{"name": "rm", "fullyQualifiedName": "rm", "kind": "proxy"}]
 
 
+def test_a_result_stands_in_the_first_of_several_files():
+    place = run(found(Finding("error", "chance", "rm", "x"), inputs=[FILE, FILE._replace(path="b")]))["results"][0]
+    assert place["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "runs/a%20b.csv", "index": 0}
+
+
 def test_a_finding_on_the_data_has_no_proxy():
     one = run(found(Finding("note", "few-prompts", "", "only 3 prompts"), inputs=[FILE]))["results"][0]
     assert (one["message"], one["properties"]) == ({"text": "only 3 prompts"}, {})
@@ -211,6 +216,16 @@ def test_rules_without_what_they_need_are_skipped():
     assert skipped(found(facts={"truths": 0, "pairs": 9})) == needs["forecast"] & own
     assert skipped(found(facts={"truths": 0})) == (needs["forecast"] | needs["truth"]) & own
     assert cases(found())["culpa.rm", "lowers-truth"].find("skipped").get("message") == "there is no forecast"
+
+
+def test_findings_of_the_rehearsal_need_a_forecast_and_those_of_the_truth_a_truth():
+    """By the rules that make them."""
+    source = {name: inspect.getsource(rule) for name, rule in vars(warn).items() if inspect.isfunction(rule)}
+    ahead = {code for code in RULES for text in source.values() if f'"{code}"' in text and "_ahead(seen)" in text}
+    assert ahead == {code for code, rule in RULES.items() if rule.needs == "forecast"} - {HARMFUL}
+    assert {code for code, rule in RULES.items() if rule.needs == "truth"} == {
+        "ties-in-ranking", "worse-than-chance", "chance", "ruler",
+    }  # fmt: skip
 
 
 def test_a_proxy_that_the_forecast_lacks_is_skipped():
