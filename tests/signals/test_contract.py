@@ -23,6 +23,7 @@ SAME = "same"  # the value that came in
 class Row:
     """A step; what it is free of: `level` per prompt, `shift` of all, `scale`; `linear`: scaling scales.
 
+    `several`: rewards stand on the first axis; `steps`: steps do, and stay there; their sum is then looked at.
     `single` and `equal` are the values of every cell in groups of one output, and of equal ones (all 0.1).
     """
 
@@ -33,6 +34,7 @@ class Row:
     arguments: tuple = ()
     options: tuple = ()
     several: bool = False
+    steps: bool = False
 
     @property
     def step(self):
@@ -44,8 +46,8 @@ class Row:
         return " ".join([self.make.__name__, *(getattr(value, "__name__", str(value)) for value in shown)])
 
 
-def row(make, free, single, equal, *arguments, several=False, **options):
-    return Row(make, free, single, equal, arguments, tuple(options.items()), several)
+def row(make, free, single, equal, *arguments, several=False, steps=False, **options):
+    return Row(make, free, single, equal, arguments, tuple(options.items()), several, steps)
 
 
 CENTER = signals.center()
@@ -104,6 +106,21 @@ TABLE = [
     row(signals.openrlhf, "level shift", NAN, 0.0, "rloo", bound=1.0),
     row(signals.openrlhf, "level shift", NAN, 0.0, "group_norm"),
     row(signals.openrlhf, "level shift", 0.0, 0.0, "dr_grpo", bound=1.0),
+    row(signals.par, "", None, 0.5, 0.1),
+    row(signals.par, "", None, 1 / (1 + np.exp(-2 * (0.1 - 3 - 0.25))), 0.25, k=2.0, shift=3.0),
+    row(signals.squash, "", None, np.tanh(0.1), "tanh"),
+    row(signals.squash, "", None, -np.log(2), "log_sigmoid", reference=0.1, quantile=0.85),
+    row(signals.clip_running, "linear", None, 0.1),
+    row(signals.minmax_running, "shift scale", None, 0.0),
+    row(signals.clip_steps, "shift linear", None, 0.0, several=True, steps=True),
+    row(signals.clip_steps, "", None, -0.8, 0.5, several=True, steps=True),
+    row(signals.delta_steps, "linear", None, 0.1, several=True, steps=True),
+    row(signals.gaussian_rank, "level shift scale", 0.0, 0.0),
+    row(signals.unlikeliness, "linear", SAME, None),
+    row(signals.unlikeliness, "linear", SAME, None, -0.5, per_token=False),
+    row(signals.length_band, "", None, None, 4.0, 6.0, 7.0, 10.0, factor=2.0),
+    row(signals.dcpo, "", None, None, 3.0),
+    row(signals.dcpo, "level shift", None, None, 5.0, advantage=CENTER, correct=-10.0),
     row(signals.chain, "linear", SAME, SAME),
     row(signals.chain, "level shift scale", 0.0, 0.0, CENTER, signals.divide_std()),
     row(signals.masked, "linear", None, None, CENTER, long),
@@ -144,7 +161,8 @@ def of(case, signal):
 
 
 def run(case, signal, group):
-    return apply(case.step, of(case, signal), group)
+    value = apply(case.step, of(case, signal), group)
+    return value.sum(axis=0) if case.steps else value
 
 
 def close(value, expected, scale=1.0):
@@ -250,7 +268,8 @@ def test_a_state_survives_storage_and_is_never_changed(case):
 def test_the_shape_is_the_one_announced(case):
     signal, group = world()
     cells = of(case, signal)
-    assert run(case, signal, group).shape == case.step.output(cells.shape) == (P, S)
+    kept = apply(case.step, cells, group).shape
+    assert kept == case.step.output(cells.shape) == ((K, P, S) if case.steps else (P, S))
 
 
 def expected_of(answer, cells):

@@ -5,7 +5,23 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from culpa import InputError
-from culpa.signals import KNOWN, apply, center, chain, clip, divide_std, equal_group, parse, presets, weighted_sum
+from culpa.signals import (
+    KNOWN,
+    apply,
+    center,
+    chain,
+    clip,
+    clip_running,
+    divide_std,
+    equal_group,
+    gaussian_rank,
+    minmax_running,
+    par,
+    parse,
+    presets,
+    squash,
+    weighted_sum,
+)
 from culpa.signals.pointwise import scale
 from culpa.signals.running import normalise_running
 
@@ -30,6 +46,10 @@ LINES = {
     "trl_grpo:batch": presets.trl_grpo("batch"),
     "verl_grpo:std=false": presets.verl_grpo(std=False),
     "trl_rloo:normalise=true": presets.trl_rloo(normalise=True),
+    "par:0.5,k=2": par(0.5, k=2.0),
+    "squash:log_sigmoid,reference=1": squash("log_sigmoid", reference=1.0),
+    "clip_running:2 | minmax_running": chain(clip_running(2.0), minmax_running()),
+    "gaussian_rank": gaussian_rank(),
 }
 
 
@@ -44,7 +64,8 @@ def test_weights_of_rewards_stand_one_after_the_other():
         assert_array_equal(apply(parse(line), stacked), apply(weighted_sum(1.0, 0.5, missing=missing), stacked))
 
 
-NEEDS = {"clip": "3", "scale": "2", "length_penalty": "0.1", "overlong": "20,5", "kl_penalty": "0.1"}
+NEEDS = {"clip": "3", "scale": "2", "length_penalty": "0.1", "overlong": "20,5", "kl_penalty": "0.1",
+         "par": "0.5", "length_band": "1,2,3,4", "dcpo": "1"}  # fmt: skip
 SEVERAL = {"weighted_sum", "normalise_then_sum", "trl_gdpo"}
 
 
@@ -60,6 +81,7 @@ def test_every_known_name_runs(name):
 
 def test_what_is_known_are_steps_not_ways_to_put_them_together():
     assert {"center", "leave_one_out", "whiten", "drop_dead", "openrlhf"} <= set(KNOWN)
+    assert not {"clip_steps", "delta_steps"} & set(KNOWN)  # a first axis need not be one of steps
     assert not {"chain", "masked", "scheduled", "stateless", "by_token", "parse", "apply"} & set(KNOWN)
 
 

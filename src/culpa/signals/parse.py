@@ -6,7 +6,21 @@ from types import MappingProxyType, ModuleType, NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from culpa.errors import InputError, shorten
-from culpa.signals import baseline, dead, deviation, penalty, pointwise, presets, running, several
+from culpa.signals import (
+    baseline,
+    dead,
+    deviation,
+    entropy,
+    envelope,
+    likely,
+    penalty,
+    pointwise,
+    presets,
+    quantile,
+    running,
+    saturate,
+    several,
+)
 from culpa.signals.transform import Transform, chain
 
 Make = Callable[..., Transform]
@@ -96,4 +110,18 @@ def _makers(*modules: ModuleType) -> Mapping[str, Make]:
     return MappingProxyType(found)
 
 
-KNOWN = _makers(baseline, deviation, pointwise, running, several, dead, penalty, presets)
+KNOWN = _makers(
+    baseline,
+    deviation,
+    pointwise,
+    running,
+    several,
+    dead,
+    penalty,
+    presets,
+    saturate,
+    quantile,
+    likely,
+    envelope,
+    entropy,
+)
