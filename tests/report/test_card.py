@@ -130,3 +130,4 @@ def test_hostile_names_stay_text():
     assert len(found) == len(names)
     assert {r"\x1b[31mevil", r"*alias: &x\n- y", "!!python/object:os.system", "yes", "1", r"\u202e{}"} <= set(found)
     assert max(map(len, found)) <= 96
+    assert {one["results"][0]["dataset"]["name"] for one in index(verdict)} == {r"!!x: \x1b[2J.csv"}

@@ -41,12 +41,17 @@ def cases(verdict, *fail_on):
 # ---- rules ----
 
 
-def test_every_finding_that_there_can_be_is_a_rule_and_no_other():
-    """By the calls in the source of the findings: level, code."""
+def gravest():
+    """The gravest level of every code, by the calls in the source of the findings: Finding(level, code, ...)."""
     calls = [one for one in ast.walk(ast.parse(inspect.getsource(warn))) if isinstance(one, ast.Call)]
-    codes = {one.args[1].value for one in calls if getattr(one.func, "id", "") == "Finding"}
-    assert len(codes) > 10
-    assert codes == set(RULES) - {HARMFUL}
+    found = [one.args for one in calls if getattr(one.func, "id", "") == "Finding"]
+    levels = [[one.value for one in ast.walk(args[0]) if getattr(one, "value", None) in LEVELS] for args in found]
+    return {args[1].value: max(given, key=LEVELS.index) for args, given in zip(found, levels, strict=True)}
+
+
+def test_every_finding_that_there_can_be_is_a_rule_of_its_level_and_no_other():
+    assert len(gravest()) > 10
+    assert gravest() == {code: rule.level for code, rule in RULES.items() if code != HARMFUL}
 
 
 @pytest.mark.parametrize("code", RULES)
