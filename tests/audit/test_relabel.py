@@ -13,7 +13,7 @@ import culpa
 from culpa.audit import Settings
 from culpa.audit.expected import expected_truth
 from culpa.audit.unlabelled import LABEL_FIRST
-from culpa.dynamics import Horizon, best_of_n, grpo, reinforce
+from culpa.dynamics import Horizon, best_of_n, grpo, ppo, reinforce
 from culpa.dynamics.influence import Step
 from culpa.dynamics.shared_effects import shared_adjoint
 from culpa.dynamics.walk import Columns
@@ -273,6 +273,42 @@ def test_verifiers_are_put_right_on_the_truths_own_scale():
     assert module.scale_of(found.case, found.case.rewards[0]) == "same"
 
 
+@pytest.mark.parametrize("name", ["near", "verifier"])
+def test_the_list_is_weighed_with_what_is_expected_and_how_far_that_may_be_off(name):
+    """Put together by hand: right scores on the proxy's scale, and the doubt of a right score, c Var G."""
+    world = ahead.sharing(prompts=16)
+    rng = np.random.default_rng(0)
+    truth = np.round(world.truth)
+    scores = {"near": 3 * world.proxies["near"], "verifier": rng.permuted(truth, axis=1)}
+    fields = {key: getattr(world, key) for key in world.__dataclass_fields__}
+    world, unknown = hidden(Rollouts(**fields | {"proxies": {name: scores[name]}, "truth": truth}), 0.3)
+    found = ground(world, learner=reinforce())
+    rows, cells, gains, expected = module.picked(found, reinforce(), Horizon(), name, 8, rounds=1)
+    whole = ground(world.with_truth(expected.mean), learner=reinforce()).case
+    scale = "same" if name == "verifier" else "matched"
+    right = module.right_scores(whole, whole.rewards[0], scale)
+    sd = [np.sqrt(np.nanmean(np.nanvar(np.where(whole.present, x, NAN), axis=0))) for x in (right, whole.truth)]
+    doubt = sd[0] / sd[1] * expected.spread.T**2
+    one = module._Weighed(whole, found.features.values[whole.prompts], reinforce(), Horizon(), right, doubt)
+    slow = one.gains(whole.rewards[0], unknown.T)
+    np.testing.assert_allclose(gains, slow[cells, rows], rtol=1e-6)
+    assert gains.min() == pytest.approx(np.sort(slow[unknown.T])[-8], rel=1e-6)
+    assert (sd[0] / sd[1] == pytest.approx(1)) == (scale == "same")
+
+
+def test_prompts_that_are_left_out_shift_nothing():
+    world, unknown = hidden(ahead.sharing())
+    present = np.ones(world.shape, dtype=bool)
+    present[0, 1:] = False  # one output: nothing to learn there
+    shape = {"features": world.features}
+    world = record(dict(world.proxies), world.truth, present=present, **shape)
+    found = ground(world, learner=reinforce())
+    rows, cells, *_ = module.picked(found, reinforce(), Horizon(), "near", 500)
+    assert found.case.prompts[0] > 0
+    assert unknown[rows, cells].all()
+    assert rows.max() > 20
+
+
 def test_prompts_without_any_label_can_be_asked_for():
     world, _ = hidden(ahead.sharing())
     truth = world.truth.copy()
@@ -310,9 +346,10 @@ def test_an_audit_asks_for_prompts_that_it_cannot_rehearse_too():
     assert verdict.relabel["gain"].null_count() == 0
 
 
-def test_where_no_derivative_is_known_the_list_is_by_disagreement():
+@pytest.mark.parametrize("learner", [best_of_n(4), ppo(epochs=2)], ids=["best of n", "ppo"])
+def test_where_no_derivative_is_known_the_list_is_by_disagreement(learner):
     world, _ = hidden(ahead.sharing())
-    frame = culpa.audit(world, learner=best_of_n(4), settings=Settings(replicates=100)).relabel
+    frame = culpa.audit(world, learner=learner, settings=Settings(replicates=100)).relabel
     assert frame["gain"].null_count() == frame.height > 0
     assert frame["disagreement"].null_count() == 0
 
