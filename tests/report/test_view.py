@@ -131,7 +131,7 @@ def test_a_list_by_gain_shows_what_is_expected_and_what_it_adds():
     assert found.table.rows == (("id a", "text", "1.23e+03", "0.250 ± 0.125", "+0.013"),)
     assert found.below == (
         "Outputs of unknown truth by what judging them, and putting the score of rm right, is expected to add to the "
-        "truth of all prompts together after training with grpo:8.",
+        "truth of all prompts together after training with grpo:8. --budget N lists more, --format json whole rows.",
     )
     without = section(case.rehearsed({"rm": {"outcome": 0.6}}, relabel=worth(response=None)), "Label first")
     assert "response" not in without.table.headers

@@ -45,7 +45,7 @@ _ABOUT_LABELS = (
 
 _ABOUT_WORTH = (
     "Outputs of unknown truth by what judging them, and putting the score of {proxy} right, is expected to add to the "
-    "truth of all prompts together after training with {how}."
+    "truth of all prompts together after training with {how}. --budget N lists more, --format json whole rows."
 )
 
 
