@@ -5,6 +5,7 @@ A step is tried on one small world. A public function that gives a step and has 
 
 import inspect
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,11 @@ from culpa.signals import Group, Transform, apply
 P, S, K = 4, 5, 2
 NAN = np.nan
 SAME = "same"  # the value that came in
+
+
+def shown_as(value):
+    """A name that is the same in every process: a function's own, no address."""
+    return re.sub(r" at 0x[0-9a-f]+", "", getattr(value, "__name__", str(value)))
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Row:
     @property
     def name(self):
         shown = [value for value in (*self.arguments, *self.options) if not isinstance(value, Transform)]
-        return " ".join([self.make.__name__, *(getattr(value, "__name__", str(value)) for value in shown)])
+        return " ".join([self.make.__name__, *map(shown_as, shown)])
 
 
 def row(make, free, single, equal, *arguments, several=False, steps=False, **options):
