@@ -142,5 +142,15 @@ def test_dead_groups_get_exactly_nothing():
         assert apply(step, [[0.1, 0.1, 0.1, 0.1]], group).tolist() == [[0.0, 0.0, 0.0, 0.0]]
 
 
+@pytest.mark.parametrize("number", range(2, 40))
+def test_a_dead_group_of_any_size_gets_exactly_nothing(number):
+    assert not apply(step, np.full((1, number), 0.1)).any()
+
+
+def test_a_level_of_some_width_is_averaged():
+    value = apply(step, [[0.0, 1.0, 2.0]], weighted([[0.2, 0.01, 0.79]], enumerated=True))[0, 1]
+    assert value == pytest.approx(ndtri(0.2 + 0.01 * MIDDLES).mean(), abs=1e-9)
+
+
 def test_a_group_without_weight_has_no_ranks():
     assert np.isnan(apply(step, [[0.0, 1.0]], weighted([[0.0, 0.0]]))).all()
