@@ -62,6 +62,12 @@ def test_runs_end_at_their_fixed_points(outcome):
     assert np.array(of(outcome.data, "sigmoid")["mean"]) == pytest.approx(low, abs=0.15)
 
 
+def test_under_a_ceiling_it_ends_where_what_is_left_to_gain_is_the_divergence(outcome):
+    """P(theta + z < 3) = KL theta."""
+    for mean in of(outcome.data, "ceil")["mean"]:
+        assert (np.random.default_rng(0).normal(size=200_000) + mean < 3).mean() == pytest.approx(KL * mean, abs=0.03)
+
+
 def test_the_truth_is_that_of_the_policy(outcome):
     for row in outcome.data["runs"]:
         assert row["truth"] == pytest.approx([mean - BEND * (mean**2 + 1) for mean in row["mean"]])

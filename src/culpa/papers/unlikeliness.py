@@ -55,7 +55,7 @@ def train(beta: float, solves: npt.NDArray[np.bool_], updates: int, rng: np.rand
         reward = np.take_along_axis(solves, drawn, axis=1).astype(np.float64)
         value = apply(advantage, reward, equal_group(cells, logprob=logp[drawn]))
         push = np.bincount(drawn.ravel(), value.ravel(), minlength=STRATEGIES) / value.size
-        logits = logits + ETA * (push - np.exp(logp) * push.sum())
+        logits = logits + ETA * push  # the advantages of a group add up to 0: the policy's own part drops out
     return logits
 
 
