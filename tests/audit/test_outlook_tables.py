@@ -12,8 +12,9 @@ import culpa
 from culpa.audit import Settings
 from culpa.audit import verdict as verdict_module
 from culpa.audit.outlook import OTHERS, PREDICTION
-from culpa.dynamics import Horizon, best_of_n, grpo, ppo, reinforce, simulate
+from culpa.dynamics import Horizon, Path, best_of_n, grpo, ppo, reinforce, simulate
 from culpa.dynamics.shared_effects import SHARED_ERRORS, THROUGH_OTHERS, shared_adjoint
+from culpa.predictors.ground import SHARED
 from culpa.report.view import headline
 
 KINDS = ("harmful", "benign", "beneficial")
@@ -123,7 +124,8 @@ def test_the_users_algorithm_stands_first_with_its_forecast(make, learner):
     found = ahead(make(), learner=learner)
     table, outcome = found.learners, found.prediction["outcome"]
     names = table["learner"].unique(maintain_order=True).to_list()
-    assert names == [learner.name, *(one.name for one in OTHERS if one.name != learner.name)]
+    clock = [f"{learner.name}, clock=1"] if found.facts["mode"] == SHARED and isinstance(learner, Path) else []
+    assert names == [learner.name, *(one.name for one in OTHERS if one.name != learner.name), *clock]
     assert table.filter(pl.col("learner") == learner.name)["score"].to_numpy() == pytest.approx(outcome.to_numpy())
     for (_,), rows in table.group_by("learner"):
         order = rows.sort("rank")
@@ -138,6 +140,13 @@ def test_the_others_are_as_if_asked_for(make):
     beside = found.learners.filter(pl.col("learner") == "grpo:8")["score"].to_numpy()
     asked = asked.prediction["outcome"].to_numpy()
     assert beside == pytest.approx(asked, abs=1e-9)
+
+
+def test_one_clock_beside_is_as_if_asked_for():
+    found, asked = (ahead(WORLDS["shared"](), horizon=horizon) for horizon in ("kl=0.4", "clock=1"))
+    beside = found.learners.filter(pl.col("learner") == "reinforce, clock=1")["score"].to_numpy()
+    assert beside == pytest.approx(asked.prediction["outcome"].to_numpy(), abs=1e-9)
+    assert np.abs(beside - found.prediction["outcome"].to_numpy()).max() > 1e-3
 
 
 @pytest.mark.parametrize("make", WORLDS.values(), ids=WORLDS)

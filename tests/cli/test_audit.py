@@ -49,7 +49,7 @@ def test_table_and_markdown_say_the_numbers_of_json(culpa, rollouts):
         assert cells[:2] == expected
         assert marked[name.replace("_", r"\_")][1:3] == expected
         assert cells[2] == f"{forecast[name]['cosine']:.3f}"
-        assert cells[3:5] == [f"{values[name, 'hacc']:.3f}", f"{values[name, 'acc']:.3f}"]
+        assert cells[3:6] == [f"{values[name, metric]:.3f}" for metric in ("hacc", "hacc_half", "acc")]
 
 
 def test_same_seed_same_bytes_and_another_seed_other_intervals(culpa, rollouts):
@@ -84,7 +84,9 @@ def test_the_algorithm_its_divergence_and_the_horizon_are_as_asked(culpa, rollou
     ends = {row["proxy"]: row["kl"] for row in said["curves"]}  # the last row of each
     assert list(ends.values()) == pytest.approx([0.1] * 3, abs=1e-6)
     assert usual["forecast"]["horizon"] == "kl=0.4"
-    assert [row["learner"] for row in found["learners"]][::3] == ["grpo:4", "reinforce", "grpo:8", "best_of_n:16"]
+    assert [row["learner"] for row in found["learners"]][::3] == [
+        "grpo:4", "reinforce", "grpo:8", "best_of_n:16", "grpo:4, clock=1",
+    ]  # fmt: skip
     free = verdict(culpa, rollouts, "--truth", "gold", *asked[:2], *asked[4:])["forecast"]
     assert free["proxies"][0]["outcome"] != said["proxies"][0]["outcome"]  # the divergence costs something
 
@@ -94,7 +96,7 @@ def test_the_algorithm_its_divergence_and_the_horizon_are_as_asked(culpa, rollou
     [
         ("--learner sft", "no learner is called 'sft'. Known: reinforce, rloo:K, "),
         ("--learner tilt --kl 0.1", "tilt:1 takes no KL weight, got 0.1."),
-        ("--horizon soon", "the horizon is 'soon'. Use kl=VALUE, gain=VALUE or steps=NUMBER."),
+        ("--horizon soon", "the horizon is 'soon'. Use kl=VALUE, clock=VALUE, gain=VALUE or steps=NUMBER."),
         ("--horizon steps=9", "the horizon steps=9 does not fit policies that share features. Use kl=VALUE:"),
         ("--horizon gain=0.5", "the horizon gain=0.5 does not fit policies that share features. Use kl=VALUE:"),
     ],

@@ -104,11 +104,23 @@ def test_a_run_that_ends_before_its_horizon_is_marked():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("3", "the horizon is '3'. Use kl=VALUE, gain=VALUE or steps=NUMBER."),
-        ("kl=x", "the horizon is 'kl=x'. Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."),
-        ("kl=0", "the horizon is 'kl=0'. Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."),
-        ("gain=-1", "the horizon is 'gain=-1'. Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."),
-        ("steps=0", "the horizon is 'steps=0'. Use kl=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1."),
+        ("3", "the horizon is '3'. Use kl=VALUE, clock=VALUE, gain=VALUE or steps=NUMBER."),
+        (
+            "kl=x",
+            "the horizon is 'kl=x'. Use kl=VALUE, clock=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1.",
+        ),
+        (
+            "kl=0",
+            "the horizon is 'kl=0'. Use kl=VALUE, clock=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1.",
+        ),
+        (
+            "gain=-1",
+            "the horizon is 'gain=-1'. Use kl=VALUE, clock=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1.",
+        ),
+        (
+            "steps=0",
+            "the horizon is 'steps=0'. Use kl=VALUE, clock=VALUE or gain=VALUE above 0, or steps=NUMBER of at least 1.",
+        ),
     ],
 )
 def test_horizons_that_make_no_sense(text, message):
