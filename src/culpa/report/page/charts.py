@@ -73,8 +73,17 @@ def outcomes(rows: Sequence[Row], title: str, *, ceiling: float | None = None) -
         x=alt.X("value:Q", **across), color=colour, shape=shape, tooltip=tips
     )
     start = data[0]["start"] if data else None
-    marks = [*_mark(start, "today", -4), *_mark(ceiling, "trained on the truth", -18)]
+    marks = [*_mark(start, "today", -4), *_mark(ceiling, "trained on the truth", -18, _side(ceiling, data))]
     return vega(_ROW * len(data), *marks, bars, points)
+
+
+def _side(place: float | None, data: Sequence[Row]) -> str:
+    """Which side of its words stands at a mark, so that they do not run out of the figure."""
+    ends = [row[name] for row in data for name in ("low", "high") if row[name] is not None]
+    if place is None or not ends:
+        return "center"
+    share = (place - min(ends)) / ((max(ends) - min(ends)) or 1.0)
+    return "right" if share > 0.7 else "left" if share < 0.3 else "center"
 
 
 def cosines(rows: Sequence[Row]) -> Spec:
@@ -187,13 +196,13 @@ def _chart(rows: Sequence[Row]) -> alt.Chart:
     return chart
 
 
-def _mark(value: float | None, label: str, y: int) -> list[alt.Chart]:
+def _mark(value: float | None, label: str, y: int, align: str = "center") -> list[alt.Chart]:
     """A dashed line down the figure, with what it is above it, at its own height: two lines may stand close."""
     if value is None:
         return []
     base = _chart([{"at": value}]).encode(x="at:Q")
     line = base.mark_rule(strokeDash=[4, 3], color=_SOFT, strokeWidth=1.5)
-    return [line, base.mark_text(text=label, y=y, color=_SOFT, fontSize=12, baseline="bottom")]
+    return [line, base.mark_text(text=label, y=y, color=_SOFT, fontSize=12, baseline="bottom", align=align)]
 
 
 def _named(label: Label) -> alt.Chart:
