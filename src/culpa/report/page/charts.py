@@ -1,7 +1,7 @@
 """The figures of the page, as Vega specifications. Colours are the page's own variables, so they follow its theme."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import polars as pl
@@ -11,6 +11,7 @@ from culpa.report.page.names import CALM, GAP, Label, colours, labels, short_nam
 
 Spec = dict[str, Any]
 Row = dict[str, Any]
+Align = Literal["left", "center", "right"]
 STANDING = ("best, or tied with the best", "above the start", "not above the start")
 KINDS = ("harmful", "benign", "beneficial")
 
@@ -77,7 +78,7 @@ def outcomes(rows: Sequence[Row], title: str, *, ceiling: float | None = None) -
     return vega(_ROW * len(data), *marks, bars, points)
 
 
-def _side(place: float | None, data: Sequence[Row]) -> str:
+def _side(place: float | None, data: Sequence[Row]) -> Align:
     """Which side of its words stands at a mark, so that they do not run out of the figure."""
     ends = [row[name] for row in data for name in ("low", "high") if row[name] is not None]
     if place is None or not ends:
@@ -196,7 +197,7 @@ def _chart(rows: Sequence[Row]) -> alt.Chart:
     return chart
 
 
-def _mark(value: float | None, label: str, y: int, align: str = "center") -> list[alt.Chart]:
+def _mark(value: float | None, label: str, y: int, align: Align = "center") -> list[alt.Chart]:
     """A dashed line down the figure, with what it is above it, at its own height: two lines may stand close."""
     if value is None:
         return []
