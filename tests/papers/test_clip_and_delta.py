@@ -1,15 +1,18 @@
 """Clip and delta: the gradient against all outputs there are, and each figure decides its claim."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
+from tests.papers import case
 from typer.testing import CliRunner
 
 from culpa.cli.app import app
-from culpa.papers import clip_and_delta, names
+from culpa.papers import clip_and_delta
 from culpa.papers.clip_and_delta import MOST, NEEDED, SCORES, SHAPES, draw, experiment, holds
-from culpa.papers.outcome import Outcome
+
+lost = partial(case.lost, "clip_and_delta")
 
 
 @pytest.fixture(scope="module")
@@ -17,26 +20,11 @@ def outcome():
     return experiment(np.random.default_rng(0), "quick")
 
 
-def test_it_is_found_and_says_what_it_claims():
-    assert "clip_and_delta" in names()
-    title, *rest = (clip_and_delta.__doc__ or "").splitlines()
-    assert "(2410.15115)" in title
-    assert any(line.startswith("Claim: ") for line in rest)
-    assert any(line.startswith("Departures: 1.") for line in rest)
-
-
 def test_every_claim_holds_and_has_its_controls(outcome):
     checks = holds(outcome)
     assert [check.claim for check in checks if not check.holds] == []
     assert sum(check.control for check in checks) == 2
     assert all(check.claim.startswith("control") == check.control for check in checks)
-
-
-def lost(outcome, change):
-    """The claims that fail once the figures are changed."""
-    data = json.loads(json.dumps(dict(outcome.data)))
-    change(data)
-    return [check.claim for check in holds(Outcome(0, data)) if not check.holds]
 
 
 def of(data, name):

@@ -1,18 +1,21 @@
 """DCPO: entropies and the exact course against a plain loop, and each figure decides its claim."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
+from tests.papers import case
 from typer.testing import CliRunner
 
 from culpa.cli.app import app
 from culpa.dynamics import Columns, Path
 from culpa.dynamics.stepwise import stepwise
-from culpa.papers import entropy_control, names
+from culpa.papers import entropy_control
 from culpa.papers.entropy_control import experiment, holds, of_entropy
-from culpa.papers.outcome import Outcome
 from culpa.signals import dcpo
+
+lost = partial(case.lost, "entropy_control")
 
 
 @pytest.fixture(scope="module")
@@ -20,26 +23,11 @@ def outcome():
     return experiment(np.random.default_rng(0), "quick")
 
 
-def test_it_is_found_and_says_what_it_claims():
-    assert "entropy_control" in names()
-    title, *rest = (entropy_control.__doc__ or "").splitlines()
-    assert "(2601.12730)" in title
-    assert any(line.startswith("Claim: ") for line in rest)
-    assert any(line.startswith("Departures: 1.") for line in rest)
-
-
 def test_every_claim_holds_and_has_its_controls(outcome):
     checks = holds(outcome)
     assert [check.claim for check in checks if not check.holds] == []
     assert sum(check.control for check in checks) == 4
     assert all(check.claim.startswith("control") == check.control for check in checks)
-
-
-def lost(outcome, change):
-    """The claims that fail once the figures are changed."""
-    data = json.loads(json.dumps(dict(outcome.data)))
-    change(data)
-    return [check.claim for check in holds(Outcome(0, data)) if not check.holds]
 
 
 def entropy(logp):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -305,8 +306,10 @@ def test_papers_are_found_by_walking():
 def test_every_paper_keeps_the_contract(name):
     module = paper(name)
     text = module.__doc__ or ""
-    assert "Claim:" in text
-    assert "Departures:" in text
+    lines = text.splitlines()
+    assert re.search(r"\(\d{4}\.\d{5}\)", " ".join(lines[:3]))
+    assert any(line.startswith("Claim: ") for line in lines)
+    assert any(line.startswith("Departures: 1.") for line in lines)
     assert callable(module.experiment)
     assert callable(module.holds)
 

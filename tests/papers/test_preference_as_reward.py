@@ -1,15 +1,18 @@
 """Preference as reward: the runs against their fixed points, and each figure decides its claim."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
+from tests.papers import case
 from typer.testing import CliRunner
 
 from culpa.cli.app import app
-from culpa.papers import names, preference_as_reward
-from culpa.papers.outcome import Outcome
+from culpa.papers import preference_as_reward
 from culpa.papers.preference_as_reward import BEND, KL, PEAK, experiment, holds
+
+lost = partial(case.lost, "preference_as_reward")
 
 
 @pytest.fixture(scope="module")
@@ -17,26 +20,11 @@ def outcome():
     return experiment(np.random.default_rng(0), "quick")
 
 
-def test_it_is_found_and_says_what_it_claims():
-    assert "preference_as_reward" in names()
-    title, *rest = (preference_as_reward.__doc__ or "").splitlines()
-    assert "(2502.18770)" in title
-    assert any(line.startswith("Claim: ") for line in rest)
-    assert any(line.startswith("Departures: 1.") for line in rest)
-
-
 def test_every_claim_holds_and_has_its_controls(outcome):
     checks = holds(outcome)
     assert [check.claim for check in checks if not check.holds] == []
     assert sum(check.control for check in checks) == 5
     assert all(check.claim.startswith("control") == check.control for check in checks)
-
-
-def lost(outcome, change):
-    """The claims that fail once the figures are changed."""
-    data = json.loads(json.dumps(dict(outcome.data)))
-    change(data)
-    return [check.claim for check in holds(Outcome(0, data)) if not check.holds]
 
 
 def of(data, name):

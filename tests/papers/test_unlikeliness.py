@@ -1,15 +1,18 @@
 """Rewarding the unlikely: pass at k tries against draws, GRPO against its own formula, and what decides the claims."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
+from tests.papers import case
 from typer.testing import CliRunner
 
 from culpa.cli.app import app
-from culpa.papers import names, unlikeliness
-from culpa.papers.outcome import Outcome
+from culpa.papers import unlikeliness
 from culpa.papers.unlikeliness import START, experiment, holds, solved, train
+
+lost = partial(case.lost, "unlikeliness")
 
 
 @pytest.fixture(scope="module")
@@ -17,26 +20,11 @@ def outcome():
     return experiment(np.random.default_rng(0), "quick")
 
 
-def test_it_is_found_and_says_what_it_claims():
-    assert "unlikeliness" in names()
-    title, *rest = (unlikeliness.__doc__ or "").splitlines()
-    assert "(2506.02355)" in title
-    assert any(line.startswith("Claim: ") for line in rest)
-    assert any(line.startswith("Departures: 1.") for line in rest)
-
-
 def test_every_claim_holds_and_has_its_controls(outcome):
     checks = holds(outcome)
     assert [check.claim for check in checks if not check.holds] == []
     assert sum(check.control for check in checks) == 1
     assert all(check.claim.startswith("control") == check.control for check in checks)
-
-
-def lost(outcome, change):
-    """The claims that fail once the figures are changed."""
-    data = json.loads(json.dumps(dict(outcome.data)))
-    change(data)
-    return [check.claim for check in holds(Outcome(0, data)) if not check.holds]
 
 
 def test_pass_at_k_is_the_share_that_draws_solve():

@@ -94,11 +94,16 @@ def test_a_bug_that_does_not_matter_is_a_note():
     assert "6 benign" in one.message
 
 
-SCALES = [([1.0, 0.0, 1.0, 0.5], "same"), ([9.0, 1.0, 1.0, 1.0], "matched"), ([1.0, -0.1, 0.0, 0.0], "matched")]
+SCALES = [
+    ([1.0, 0.0, 1.0, 0.0], "same"),
+    ([1.0, 0.0, 1.0, 0.5], "matched"),
+    ([9.0, 1.0, 1.0, 1.0], "matched"),
+    ([1.0, -0.1, 0.0, 0.0], "matched"),
+]
 
 
 @pytest.mark.parametrize(("scores", "scale"), SCALES)
-def test_scores_outside_the_truths_range_have_a_scale_of_their_own(scores, scale):
+def test_scores_that_the_truth_never_has_are_on_a_scale_of_their_own(scores, scale):
     assert outlook(record(scores), HOW).scale == scale
 
 

@@ -24,7 +24,7 @@ from culpa.dynamics import Forecast, Horizon, SharedForecast, adjoint
 from culpa.dynamics.errors import right_scores, scale_of
 from culpa.dynamics.influence import Step
 from culpa.dynamics.learner import Path
-from culpa.dynamics.problem import Problem, problem
+from culpa.dynamics.problem import Problem, problem, spread_within
 from culpa.dynamics.shared import replay
 from culpa.dynamics.shared_effects import shared_adjoint
 from culpa.dynamics.walk import Columns, states, walk
@@ -142,9 +142,8 @@ def _rounds(budget: int, rounds: int) -> list[int]:
 
 def _growth(case: Problem, right: Array) -> float:
     """How much a right score grows with the truth: 1 on the truth's scale, else the ratio of the spreads."""
-    mass = np.exp(case.start)
-    spreads = [np.sqrt((mass * (x - (mass * x).sum(axis=0)) ** 2).sum(axis=0).mean()) for x in (right, case.truth)]
-    return float(spreads[0] / spreads[1]) if spreads[1] > 0 else 0.0
+    grown, truth = (float(spread_within(case, values)) for values in (right, case.truth))
+    return grown / truth if truth > 0 else 0.0
 
 
 def _derivatives(run: Forecast) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ import typer
 from culpa.advice import advise
 from culpa.cli import source as s
 from culpa.cli.rehearse import can_draw
-from culpa.cli.screen import check_target, printing, say, show
+from culpa.cli.screen import check_target, deliver, say
 from culpa.cli.settings import Config, keep
 from culpa.dynamics import learner
 from culpa.dynamics.horizon import parse_horizon
@@ -19,7 +19,7 @@ from culpa.report.advice_plot import write_advice_plot
 from culpa.report.figure import check_plot
 from culpa.report.markdown import sections_markdown
 from culpa.report.terminal import print_sections, sections_text
-from culpa.rollouts import read, write_text
+from culpa.rollouts import read
 
 EXAMPLE = "Example: culpa advise rollouts.parquet --check 'check_*' --learner grpo:8 --horizon steps=1000"
 
@@ -79,10 +79,6 @@ def command(
     found = advise(rollouts, learner=path, horizon=until, eta=eta, seed=seed)
     if plot is not None:
         say(f"drawn: {write_advice_plot(found, plot)}")
-    if format is Format.table and output is None:
-        with printing():
-            print_sections(advice_sections(found, bars=can_draw()))
-        return
     writers = {
         Format.table: lambda: sections_text(advice_sections(found)),
         Format.md: lambda: sections_markdown("culpa advise", advice_sections(found), f"seed {seed}"),
@@ -90,9 +86,6 @@ def command(
             advice_dict(found, s.arguments(context)), indent=1, ensure_ascii=False, allow_nan=False
         ),
     }
-    text = writers[format]()
-    if output is None:
-        show(text)
-    else:
-        write_text(text.rstrip("\n") + "\n", output)
+    deliver(writers, format, output, lambda: print_sections(advice_sections(found, bars=can_draw())))
+    if output is not None:
         say(f"written: {output}, {keep(s.arguments(context), output)}")

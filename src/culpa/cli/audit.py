@@ -10,11 +10,11 @@ import typer
 from culpa.audit import LEVELS, Level, Settings, Verdict, audit
 from culpa.cli import source as s
 from culpa.cli.progress import counted
-from culpa.cli.screen import check_target, printing, say, show
+from culpa.cli.screen import check_target, deliver, say
 from culpa.cli.settings import Config, keep
 from culpa.dynamics import learner as learner_of
 from culpa.report import print_verdict, to_card, to_junit, to_sarif, to_text
-from culpa.rollouts import Options, Rollouts, expand, inputs_of, read, scan, write_text
+from culpa.rollouts import Options, Rollouts, expand, inputs_of, read, scan
 
 STREAM_BYTES = 1 << 30  # larger files are audited chunk by chunk, without text
 
@@ -155,10 +155,6 @@ def emit(
     rollouts: Rollouts | None = None,
 ) -> None:
     """Write the verdict to the screen or to a file; a failed test of JUnit is an error where no level is asked for."""
-    if output is None and format is Format.table:
-        with printing():
-            print_verdict(verdict)
-        return
     grave = "error" if fail_on is FailOn.never else fail_on.value
     writers: dict[Format, Callable[[], str]] = {
         Format.table: lambda: to_text(verdict),
@@ -169,11 +165,7 @@ def emit(
         Format.junit: lambda: to_junit(verdict, cast(Level, grave)),
         Format.card: lambda: to_card(verdict),
     }
-    text = writers[format]()
-    if output is None:
-        show(text)
-    else:
-        write_text(text.rstrip("\n") + "\n", output)
+    deliver(writers, format, output, lambda: print_verdict(verdict))
 
 
 def reached(verdict: Verdict, fail_on: FailOn) -> bool:

@@ -14,7 +14,7 @@ import typer
 from culpa._version import __version__
 from culpa.cli import source as s
 from culpa.cli.audit import FailOn
-from culpa.cli.screen import check_target, printing, say, show
+from culpa.cli.screen import check_target, deliver, say
 from culpa.cli.settings import Config, keep
 from culpa.dynamics import learner
 from culpa.dynamics.horizon import parse_horizon
@@ -25,7 +25,6 @@ from culpa.probing.load import load
 from culpa.probing.page import sections
 from culpa.report.markdown import sections_markdown
 from culpa.report.terminal import print_sections, sections_text
-from culpa.rollouts import write_text
 from culpa.verifiers.process import Limits
 
 EXAMPLE = "Example: culpa check culpa.verifiers:exact --timeout 5"
@@ -98,20 +97,12 @@ def command(
 def emit(report: Report, name: str, format: Format, output: Path | None) -> None:
     """Write the report to the screen or to a file."""
     page = list(sections(report, name))
-    if output is None and format is Format.table:
-        with printing():
-            print_sections(page)
-        return
     writers: dict[Format, Callable[[], str]] = {
         Format.table: lambda: sections_text(page),
         Format.md: lambda: sections_markdown("culpa check", page, f"culpa {__version__}"),
         Format.json: lambda: json.dumps(report.to_dict(), indent=1, ensure_ascii=False, allow_nan=False),
     }
-    text = writers[format]()
-    if output is None:
-        show(text)
-    else:
-        write_text(text.rstrip("\n") + "\n", output)
+    deliver(writers, format, output, lambda: print_sections(page))
 
 
 def reached(report: Report, fail_on: FailOn) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 
 from culpa.cli import source as s
-from culpa.cli.screen import check_target, printing, say, show
+from culpa.cli.screen import check_target, deliver, say
 from culpa.cli.settings import Config, keep
 from culpa.dynamics import learner
 from culpa.dynamics.horizon import parse_horizon
@@ -29,7 +29,7 @@ from culpa.report.rehearsal import distinct_share, rehearsal_dict, rehearsal_sec
 from culpa.report.rehearsed import BARE, NOTHING, Asked, Rehearsal, rehearsal
 from culpa.report.section import Section
 from culpa.report.terminal import print_sections, sections_text
-from culpa.rollouts import Rollouts, read, write_text
+from culpa.rollouts import Rollouts, read
 from culpa.rollouts.columns import RESPONSE
 from culpa.rollouts.components import mixed
 from culpa.rollouts.merge import merged
@@ -161,10 +161,6 @@ def emit(
     found: Rehearsal, page: Callable[..., Iterator[Section]], asked: dict[str, Any], format: Format, output: Path | None
 ) -> None:
     """Write the rehearsal to the screen or to a file, with its settings beside it."""
-    if format is Format.table and output is None:
-        with printing():
-            print_sections(page(bars=can_draw()))
-        return
     how = f"features: {found.features}" if found.shared else f"eta {found.first.eta:g}"
     writers = {
         Format.table: lambda: sections_text(page()),
@@ -173,11 +169,8 @@ def emit(
         ),
         Format.json: lambda: json.dumps(rehearsal_dict(found, asked), indent=1, ensure_ascii=False, allow_nan=False),
     }
-    text = writers[format]()
-    if output is None:
-        show(text)
-    else:
-        write_text(text.rstrip("\n") + "\n", output)
+    deliver(writers, format, output, lambda: print_sections(page(bars=can_draw())))
+    if output is not None:
         say(f"written: {output}, {keep(asked, output)}")
 
 

@@ -3,13 +3,18 @@
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
 from culpa.errors import InputError, shorten
+from culpa.rollouts import write_text
+
+_Format = TypeVar("_Format", bound=StrEnum)
 
 
 def say(text: object) -> None:
@@ -21,6 +26,21 @@ def show(text: str) -> None:
     """A whole document on stdout, in UTF-8 as in a file, whatever the terminal's encoding."""
     with printing():
         typer.get_binary_stream("stdout").write(f"{text.rstrip()}\n".encode())
+
+
+def deliver(
+    writers: Mapping[_Format, Callable[[], str]], format: _Format, output: Path | None, printed: Callable[[], None]
+) -> None:
+    """What was found, written to a file or shown; a table for the screen is `printed`, in its colours and width."""
+    if output is None and format.value == "table":
+        with printing():
+            printed()
+        return
+    text = writers[format]()
+    if output is None:
+        show(text)
+    else:
+        write_text(text.rstrip("\n") + "\n", output)
 
 
 @contextmanager

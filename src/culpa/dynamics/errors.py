@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from culpa.dynamics.problem import Problem
+from culpa.dynamics.problem import Problem, spread_within
 from culpa.errors import InputError
 
 Array = npt.NDArray[np.float64]
@@ -55,11 +55,7 @@ def errors(case: Problem, reward: Array, right: Array, *, tolerance: float = TOL
 
 
 def _moments(case: Problem, values: Array) -> tuple[Array, Array, float]:
-    """Of each prompt the lowest value and the mean above it, (p,); the standard deviation within prompts, pooled.
-
-    Above the lowest, so that equal values have a spread of 0 and not of a rounding error.
-    """
+    """Of each prompt the lowest value and the mean above it, (p,); the standard deviation within prompts, pooled."""
     low = np.where(case.present, values, np.inf).min(axis=0)
     mass, above = np.exp(case.start), np.where(case.present, values - low, 0.0)
-    mean = (mass * above).sum(axis=0)
-    return low, mean, float(np.sqrt((mass * (above - mean) ** 2).sum(axis=0).mean()))
+    return low, (mass * above).sum(axis=0), float(spread_within(case, values))

@@ -85,6 +85,22 @@ def problem(rollouts: Rollouts, proxies: Sequence[str] = (), *, missing: Missing
     )
 
 
+def spread_within(case: Problem, values: Array) -> Array:
+    """Standard deviation of values (..., s, p) within prompts under the policy's mass, pooled over prompts, (...).
+
+    Counted from the lowest of each prompt, so that equal values have a spread of 0 and not of a rounding error.
+
+    >>> scores = np.array([[1.0, 0.0]])
+    >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
+    >>> spread_within(problem(rollouts), scores.T).round(3).item()
+    0.4
+    """
+    mass, low = np.exp(case.start), np.where(case.present, values, np.inf).min(axis=-2, keepdims=True)
+    above = np.where(case.present, values - low, 0.0)
+    gap = above - (mass * above).sum(axis=-2, keepdims=True)
+    return np.asarray(np.sqrt((mass * gap**2).sum(axis=-2).mean(axis=-1)))
+
+
 _LEAVE = "drop leaves the prompt out, mean gives a missing verdict the mean of the prompt's others."
 
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from culpa.dynamics.advantage import Advantage
 from culpa.dynamics.learner import Path
-from culpa.dynamics.problem import Problem
+from culpa.dynamics.problem import Problem, spread_within
 from culpa.dynamics.simulate import CURVE, Forecast
 from culpa.dynamics.stepwise import Expected
 from culpa.errors import InputError
@@ -102,11 +102,7 @@ def _speeds(case: Problem, learner: Path) -> Array:
     """One over each proxy's standard deviation within prompts, (k,); 1 where there is none, or the learner divides."""
     if learner.normalise:
         return np.ones(len(case.rewards))
-    mass = np.exp(case.start)
-    low = np.where(case.present, case.rewards, np.inf).min(axis=1, keepdims=True)
-    above = np.where(case.present, case.rewards - low, 0.0)
-    gap = above - (mass * above).sum(axis=1, keepdims=True)
-    spread = np.sqrt((mass * gap**2).sum(axis=1).mean(axis=1))
+    spread = spread_within(case, case.rewards)
     return np.asarray(1.0 / np.where(spread > 0, spread, 1.0))
 
 

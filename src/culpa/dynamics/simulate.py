@@ -11,7 +11,7 @@ import polars as pl
 
 from culpa.dynamics.courses import Course, Goal, course, divergence, most_steps, seen_scores
 from culpa.dynamics.learner import Learner
-from culpa.dynamics.problem import Problem, problem
+from culpa.dynamics.problem import Problem, problem, spread_within
 from culpa.dynamics.scale import at_most_two
 from culpa.dynamics.walk import Columns
 from culpa.errors import InputError
@@ -206,9 +206,8 @@ def _goal(case: Problem, reward: Array, horizon: Horizon) -> Goal | None:
     if horizon.gain is None:
         return None if horizon.kl is None else Goal(horizon.kl)
     low = np.where(case.present, reward, np.inf).min(axis=0)
-    mass, above = np.exp(case.start), np.where(case.present, reward - low, 0.0)
-    spread = float(np.sqrt((mass * (above - (mass * above).sum(axis=0)) ** 2).sum(axis=0).mean()))
-    return Goal(horizon.gain * spread if spread > 0 else inf, above)
+    spread = float(spread_within(case, reward))
+    return Goal(horizon.gain * spread if spread > 0 else inf, np.where(case.present, reward - low, 0.0))
 
 
 def _observe(step: int, logp: Array, case: Problem, reward: Array) -> tuple[float, ...]:

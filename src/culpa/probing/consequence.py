@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from culpa.dynamics import Forecast, Horizon, effects, simulate
 from culpa.dynamics.effect import TOLERANCE
-from culpa.dynamics.errors import errors, right_scores
+from culpa.dynamics.errors import errors, right_scores, scale_of
 from culpa.dynamics.learner import Learner, grpo
 from culpa.dynamics.simulate import run
 from culpa.probing.answers import Tried
@@ -66,15 +66,13 @@ class Outlook(NamedTuple):
 def outlook(record: Rollouts, how: Rehearsal) -> Outlook:
     """Every wrong score put right alone, and those that are too high, or too low, together.
 
-    `record` has the reward's scores (`scored`) and a truth. Right is the truth itself where no score is outside the
-    truth's range, as of a verifier; else the truth on the reward's own scale.
+    `record` has the reward's scores (`scored`) and a truth. Right scores are on the scale that `scale_of` tells.
     """
     joined = merged(record, by=how.merge_by)
     forecast = simulate(joined, learner=how.learner, horizon=how.horizon, eta=_ETA)
     case, reward = forecast.problem, forecast.problem.rewards[0]
-    known, truths = reward[case.present], case.truth[case.present]
-    inside = known.min() >= truths.min() and known.max() <= truths.max()
-    right = right_scores(case, reward, "same" if inside else "matched")
+    scale = scale_of(case, reward)
+    right = right_scores(case, reward, scale)
     wrong = errors(case, reward, right)
     costs = {}
     for name, there in (("too high", wrong & (reward > right)), ("too low", wrong & (reward < right))):
@@ -84,8 +82,7 @@ def outlook(record: Rollouts, how: Rehearsal) -> Outlook:
             other = run(case._replace(rewards=mended[None]), how.learner, _until(forecast), _ETA)
             lost = float(other.outcome[0] - forecast.outcome[0])
         costs[name] = Cost(lost, 0.0, int(forecast.horizon[0]))
-    table = effects(forecast, scale="same" if inside else "matched")
-    return Outlook(forecast, "same" if inside else "matched", table.to_dicts(), costs)
+    return Outlook(forecast, scale, effects(forecast, scale=scale).to_dicts(), costs)
 
 
 def null_cost(record: Rollouts, answer: Tried, how: Rehearsal) -> Cost:

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from culpa.dynamics import Forecast, SharedForecast, labelled, stalls
 from culpa.dynamics.errors import Scale
+from culpa.dynamics.problem import spread_within
 from culpa.dynamics.shared_effects import SHARED_ERRORS, TOP
 from culpa.dynamics.stall import STALLS
 from culpa.errors import InputError
@@ -75,6 +74,7 @@ def rehearsal(
     features: in words, what outputs have in common in the forecasts.
 
     >>> from culpa.dynamics import reinforce, simulate
+    >>> import numpy as np
     >>> from culpa.rollouts import Rollouts
     >>> scores = np.array([[1.0, 0.0]])
     >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
@@ -138,7 +138,9 @@ def outcomes(found: Rehearsal) -> pl.DataFrame:
 def curves(found: Rehearsal) -> pl.DataFrame:
     """The curves of all forecasts, with the column `proxy_gain`: rise of the mean proxy reward in its own spreads."""
     frames = [_under(forecast.curves, signal) for signal, forecast in found.forecasts.items()]
-    scale = pl.DataFrame({"proxy": found.first.proxies, "spread": spread(found.first)})
+    scale = pl.DataFrame(
+        {"proxy": found.first.proxies, "spread": spread_within(found.first.problem, found.first.problem.rewards)}
+    )
     frame = pl.concat(frames).join(scale, on="proxy", how="left", maintain_order="left")
     rise = pl.col("proxy_reward") - pl.col("proxy_reward").first().over(_ROW)
     gain = pl.when(pl.col("spread") > 0).then(rise / pl.col("spread"))
@@ -148,24 +150,6 @@ def curves(found: Rehearsal) -> pl.DataFrame:
 def falls(found: Rehearsal, row: Mapping[str, float]) -> bool:
     """Whether a row of `outcomes` ends below a peak: the truth rose, and fell again before the run was read off."""
     return row["peak"] - row["true_reward"] > FALL * found.first.problem.truth_range and row["peak_step"] > 0
-
-
-def spread(forecast: Forecast) -> npt.NDArray[np.float64]:
-    """Standard deviation of each proxy within prompts under the initial policy, pooled over prompts, (k,).
-
-    >>> from culpa.dynamics import reinforce, simulate
-    >>> from culpa.rollouts import Rollouts
-    >>> scores = np.array([[1.0, 0.0]])
-    >>> rollouts = Rollouts(np.array(["a"], dtype=object), scores >= 0, np.array([[0.2, 0.8]]), {"rm": scores}, scores)
-    >>> spread(simulate(rollouts, learner=reinforce())).round(3).tolist()
-    [0.4]
-    """
-    case = forecast.problem
-    mass = np.exp(case.start)
-    above = case.rewards - np.where(case.present, case.rewards, np.inf).min(axis=1, keepdims=True)  # equal: exactly 0
-    mean = np.einsum("sp,ksp->kp", mass, above)
-    square = np.einsum("sp,ksp->kp", mass, (above - mean[:, None]) ** 2)
-    return np.asarray(np.sqrt(square.mean(axis=1)))
 
 
 def _under(frame: pl.DataFrame, signal: str) -> pl.DataFrame:
