@@ -6,10 +6,11 @@ from tests.audit.ahead import sharing as shared_world
 from tests.report.rehearsals import known, peaked, record, rehearsed, rows, sharing
 
 from culpa.dynamics import Horizon, SharedForecast, grpo, labelled, reinforce, simulate, stalls
+from culpa.dynamics.problem import spread_within
 from culpa.dynamics.shared_effects import SHARED_ERRORS
 from culpa.predictors import rehearse
 from culpa.report import rehearsed as room
-from culpa.report.rehearsed import BARE, Asked, curves, falls, outcomes, rehearsal, spread
+from culpa.report.rehearsed import BARE, Asked, curves, falls, outcomes, rehearsal
 from culpa.signals import parse
 
 
@@ -100,7 +101,7 @@ def test_the_proxy_gain_is_in_spreads_within_prompts():
     found = rehearsed()
     mass, scores = np.exp(found.first.problem.start), found.first.problem.rewards
     variance = [np.mean([np.cov(reward[:, p], aweights=mass[:, p], ddof=0) for p in range(2)]) for reward in scores]
-    np.testing.assert_allclose(spread(found.first), np.sqrt(variance))
+    np.testing.assert_allclose(spread_within(found.first.problem, scores), np.sqrt(variance))
     part = curves(found).filter(proxy="hacked")
     rise = part["proxy_reward"][-1] - part["proxy_reward"][0]
     assert part["proxy_gain"][-1] == pytest.approx(rise / np.sqrt(variance[2]))
@@ -116,7 +117,8 @@ def test_offsets_per_prompt_do_not_count_as_spread():
     rollouts = known()
     shifted = rollouts.truth + np.array([[1000.0], [-5.0]])
     found = rehearsed(rollouts=record(fair=rollouts.truth, shifted=shifted), steps=3)
-    assert spread(found.first)[1] == pytest.approx(spread(found.first)[0])
+    fair, offset = spread_within(found.first.problem, found.first.problem.rewards)
+    assert offset == pytest.approx(fair)
 
 
 def test_sampled_runs_by_row():
