@@ -1,0 +1,1 @@
+"""Worlds where the truth is known."""

@@ -1,0 +1,1 @@
+"""Language models: sampling, log-probabilities, features, scores by reward models."""
