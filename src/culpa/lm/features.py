@@ -50,7 +50,7 @@ class Tally:
     matrices: tuple[Tensor, Tensor, Tensor | None]
 
     def add(self, rows: Tensor, token: Tensor, logits: Tensor, hidden: Tensor) -> None:
-        """One token of each of the rows (m,): its id (m,), the logits it was drawn from (m, v), the hidden state (m, h).
+        """A token of each of the rows (m,): its id (m,), the logits it was drawn from (m, v), the hidden state (m, h).
 
         The logits are those at the policy's own temperature: pi is what the tokens were drawn from, untruncated.
         """
@@ -78,8 +78,8 @@ def balanced(features: Floats, split: int) -> Floats:
     Neither the unit of the hidden states nor the length of the outputs then decides which block counts.
 
     >>> values = np.array([[[1.0, 0.0, 30.0], [-1.0, 0.0, -30.0]]], dtype=np.float32)
-    >>> balanced(values, 2)[0, 0].round(3).tolist()
-    [0.707, 0.0, 0.707]
+    >>> balanced(values, 2)[0, 0].round(3)
+    array([0.707, 0.   , 0.707], dtype=float32)
     """
     parts = []
     for block in (features[..., :split], features[..., split:]):
@@ -90,4 +90,5 @@ def balanced(features: Floats, split: int) -> Floats:
 
 
 def _normal(shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-    return torch.randn(shape, generator=generator) / max(shape[1], 1) ** 0.5
+    values: Tensor = torch.randn(shape, generator=generator) / max(shape[1], 1) ** 0.5
+    return values

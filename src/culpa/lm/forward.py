@@ -24,7 +24,8 @@ class Forward(NamedTuple):
 
     def entropy(self) -> Tensor:
         """Of the distribution that each token was drawn from, (n, t); 0 where the mask is False."""
-        return torch.special.entr(self.logits.softmax(-1)).sum(-1).masked_fill(~self.mask, 0.0)
+        values: Tensor = torch.special.entr(self.logits.softmax(-1)).sum(-1)
+        return values.masked_fill(~self.mask, 0.0)
 
 
 def forward(
@@ -81,7 +82,7 @@ def right_padded(responses: Tokens, width: int, lm: LanguageModel) -> tuple[Tens
 
 
 def _features(seen: Forward, responses: Tokens, sketch: Sketch) -> Any:
-    assert seen.hidden is not None  # noqa: S101
+    assert seen.hidden is not None
     rows, _ = seen.mask.nonzero(as_tuple=True)
     sizes = {"width": seen.hidden.shape[-1], "vocabulary": seen.logits.shape[-1]}
     tally = sketch.start(len(responses), device=seen.logits.device, **sizes)

@@ -216,7 +216,9 @@ class _Batch:
         tokens, logprobs = self.tokens.tolist(), self.logprobs.cpu().numpy()
         features = None if self.tally is None else self.tally.values()
         return [
-            Output(tuple(tokens[row][:size]), logprobs[row, :size].copy(), end, None if features is None else features[row])
+            Output(
+                tuple(tokens[row][:size]), logprobs[row, :size].copy(), end, None if features is None else features[row]
+            )
             for row, (size, end) in enumerate(zip(self.length.tolist(), self.ended.tolist(), strict=True))
         ]
 
@@ -250,7 +252,9 @@ def invert(logits: Tensor, draws: Tensor) -> Tensor:
 
 def _check(lm: LanguageModel, prompts: Sequence[Sequence[int]], draws: Array, sampling: Sampling) -> None:
     if not prompts or min(map(len, prompts)) < 1:
-        raise InputError("a prompt has no tokens.", remedy="Leave empty prompts out, or give the tokenizer a first token.")
+        raise InputError(
+            "a prompt has no tokens.", remedy="Leave empty prompts out, or give the tokenizer a first token."
+        )
     if draws.shape[0] != len(prompts) or draws.shape[1] < sampling.max_tokens:
         problem = f"draws has shape {draws.shape} for {len(prompts)} outputs of {sampling.max_tokens} tokens."
         raise InputError(problem, remedy="Give a row of uniform numbers for each output: uniforms(seed, key, ...).")
