@@ -59,7 +59,7 @@ class Output(NamedTuple):
         return float(self.logprobs.sum())
 
 
-def uniforms(seed: int, key: str, samples: int, steps: int) -> Array:
+def uniforms(seed: int | str, key: str, samples: int, steps: int) -> Array:
     """The numbers that the outputs of one prompt are drawn with, (samples, steps), from the seed and the prompt's key.
 
     More samples or more steps leave the others as they are.
