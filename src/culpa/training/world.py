@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class World:
-    """This process among all."""
+    """One process among all that train."""
 
     rank: int = 0
     size: int = 1
