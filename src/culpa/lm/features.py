@@ -72,6 +72,15 @@ class Tally:
         return joined
 
 
+def hidden_dims(width: int) -> int:
+    """How many of the features are of the hidden mean: as many as it has, or what it was projected to.
+
+    >>> hidden_dims(64), hidden_dims(4096)
+    (64, 256)
+    """
+    return min(width, WIDEST)
+
+
 def balanced(features: Floats, split: int) -> Floats:
     """(p, s, d) with its two blocks, before and from `split`, of the same mean square within prompts.
 

@@ -9,7 +9,6 @@ import polars as pl
 
 from culpa.errors import InputError
 from culpa.lm.generate import Output
-from culpa.lm.prompts import Prompts
 from culpa.lm.sample import Drawn, record
 from culpa.lm.score import Scorer, score
 from culpa.rollouts import Array, Rollouts
