@@ -53,7 +53,7 @@ def regret(values: Array, outcome: Array, size: int = SET) -> Array:
     same = values[..., :, None] == values[..., None, :]
     tied = (same * outcome[..., None, :]).sum(axis=-1) / same.sum(axis=-1)
     picked = np.take_along_axis(tied, values.argsort(axis=-1, kind="stable"), axis=-1)
-    return np.asarray((share * (np.sort(outcome, axis=-1) - picked)).sum(axis=-1))
+    return np.asarray(np.maximum((share * (np.sort(outcome, axis=-1) - picked)).sum(axis=-1), 0.0))
 
 
 def agreement(
