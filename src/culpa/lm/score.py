@@ -85,6 +85,40 @@ def score(
     return replace(rollouts, proxies={**rollouts.proxies, name: values}, table=table)
 
 
+def with_logprob(
+    rollouts: Rollouts,
+    scorer: Scorer,
+    model: str,
+    *,
+    keep: Keep | None = None,
+    block: int = BLOCK,
+    tell: Callable[[Progress], None] = lambda _: None,
+) -> Rollouts:
+    """The record with its log-probabilities under a model, and the column `logprob.reason` of missing ones.
+
+    Those that it had are replaced, and a note says so.
+    """
+    found = judged(rollouts, scorer, keep=keep, block=block, tell=tell)
+    values = np.full(rollouts.shape, np.nan)
+    values[rollouts.present] = found["value"].to_numpy()
+    told = f"log-probabilities are those of the texts under {shorten(model)}"
+    notes = [f"{told}, in place of the file's" if rollouts.logprob is not None else told]
+    table = rollouts.table.with_columns(found["reason"].alias(f"{c.LOGPROB}{c.REASON}"))
+    return replace(rollouts, logprob=values, table=table, notes=(*rollouts.notes, *notes))
+
+
+def reasons_told(rollouts: Rollouts, name: str | None) -> str:
+    """How many outputs have no score and why, in a sentence; nothing where all have one. None: log-probabilities."""
+    column = f"{c.LOGPROB if name is None else c.proxy_column(name)}{c.REASON}"
+    kinds = counted(rollouts.table[column])
+    if not kinds:
+        return ""
+    missing = sum(count for _, count in kinds)
+    named = ", ".join(f"{shorten(kind, 40)} {count:,}" for kind, count in kinds[:6])
+    first = rollouts.table[column].drop_nulls()[0]
+    return f"{missing:,} of {rollouts.size:,} outputs have no score ({named}); the first: {shorten(first, 160)}"
+
+
 def judged(
     rollouts: Rollouts,
     scorer: Scorer,
