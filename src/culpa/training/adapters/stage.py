@@ -76,8 +76,10 @@ class Asked(NamedTuple):
     by_token: bool  # whether it gives (t, p, s)
 
 
-def asked(stage: Stage, shape: Shape, *, tokens: int = 3) -> Asked:
+def asked(stage: Stage, shape: Shape, *, rewards: int = 1, tokens: int = 3) -> Asked:
     """Which fields of the group a chain reads, from one trial on (p, s) made-up rewards with every field there.
+
+    rewards: how many there are, for a chain that merges them.
 
     >>> sorted(asked(Stage("unlikeliness"), (2, 4)).fields & {"logprob", "length", "reference"})
     ['length', 'logprob']
@@ -90,7 +92,7 @@ def asked(stage: Stage, shape: Shape, *, tokens: int = 3) -> Asked:
             return super().__getattribute__(name)
 
     rng = np.random.default_rng(0)
-    rewards = rng.uniform(size=(_SEVERAL, *shape) if stage.merges else shape)
+    values = rng.uniform(size=(rewards, *shape) if stage.merges else shape)
     logp = -rng.uniform(0.5, 1.5, size=(tokens, *shape))
     mask = np.ones(logp.shape, dtype=np.bool_)
     group = Watched(
@@ -101,10 +103,10 @@ def asked(stage: Stage, shape: Shape, *, tokens: int = 3) -> Asked:
         reference=logp.sum(axis=0) - 0.1,
         tokens=Tokens(mask, logprob=logp, reference=logp - 0.1),
     )
-    result, _ = stage.transform.apply(rewards, group, stage.fresh(rewards.shape))
+    result, _ = stage.transform.apply(values, group, stage.fresh(values.shape))
     if result.shape not in (shape, logp.shape):
         raise InputError(
-            f"the chain gives shape {result.shape} for {rewards.shape}.",
+            f"the chain gives shape {result.shape} for {values.shape}.",
             remedy="It must end in one number for each output, (p, s), or for each token, (t, p, s).",
         )
     return Asked(frozenset(read), result.ndim > len(shape))

@@ -44,7 +44,8 @@ class SignalMixin:
         parent.__init__(*args, **named)
         trainer: Any = self
         size = trainer.num_generations
-        needs = asked(stage, (max(1, trainer.args.generation_batch_size // size), size))
+        shape = (max(1, trainer.args.generation_batch_size // size), size)
+        needs = asked(stage, shape, rewards=len(trainer.reward_funcs))
         check_settings(self, stage, needs)
         self._signal = stage
         self._signal_asks = needs.fields
