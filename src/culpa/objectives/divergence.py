@@ -50,7 +50,7 @@ def k2(log_ratio: Tensor) -> Tensor:
 
 
 def k3(log_ratio: Tensor) -> Tensor:
-    """e^-d - 1 + d: unbiased, never negative, 0 only at d = 0; without loss of digits near it.
+    """e^-d - 1 + d: unbiased, never negative, 0 only at d = 0; near it few digits are lost.
 
     >>> round(k3(torch.tensor(-0.693147)).item(), 4)
     0.3069
