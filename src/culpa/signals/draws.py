@@ -13,8 +13,8 @@ from culpa.signals.transform import Group, State, Transform
 def drawn(function: Callable[[Array, Group, Generator], Array], asker: str) -> Transform:
     """A function of signal, group and a generator as a step: its state is (a seed, calls so far).
 
-    The seed is drawn once from the generator given to `init`. Every call has draws of its own, and the same state the
-    same ones, so that a run that is stored and read again goes on as it would have.
+    The seed is drawn once from the generator given to `init`; without one, the first call is refused. Every call has
+    draws of its own, and the same state the same ones: a run that is stored and read again goes on as it would have.
 
     >>> from culpa.signals.transform import apply
     >>> noise = drawn(lambda signal, group, rng: signal + rng.integers(1, 2, signal.shape), "noise")
@@ -23,12 +23,12 @@ def drawn(function: Callable[[Array, Group, Generator], Array], asker: str) -> T
     """
 
     def init(_shape: Shape, rng: Generator | None) -> State:
-        if rng is None:
-            raise InputError(f"{asker} draws by chance and got no generator.", remedy="Give rng=default_rng(seed).")
-        return int(rng.integers(2**63)), 0
+        return (None if rng is None else int(rng.integers(2**63))), 0
 
     def act(signal: Array, group: Group, state: State) -> tuple[Array, State]:
         seed, calls = state
+        if seed is None:
+            raise InputError(f"{asker} draws by chance and got no generator.", remedy="Give rng=default_rng(seed).")
         return function(signal, group, np.random.default_rng([seed, calls])), (seed, calls + 1)
 
     return Transform(init, act)

@@ -17,8 +17,8 @@ def layered(*values: float) -> Transform:
 
     (k, ..., p, s) to (..., p, s). values: for 0, 1, .. k gates passed, rising; (0, .3, 1) if none are given. The gates,
     of 0 and 1, stand in order on the first axis; what lies behind the first that is not passed (.5 or less) counts for
-    nothing, known or not. A gate without a verdict, where all before it are passed, leaves no verdict. Where outputs are unrelated to each other a
-    layer between can be a mediocre attractor, and do harm: see `culpa papers run layered_gates`.
+    nothing, known or not. A gate without a verdict, where all before it are passed, leaves no verdict. Where outputs
+    are unrelated to each other, a layer between can be a mediocre attractor: see `culpa papers run layered_gates`.
     Departure: the tier values of Signal Reshaping are not public, .3 is ours. Reference: arXiv 2605.07276.
 
     >>> from culpa.signals.transform import apply
