@@ -125,3 +125,12 @@ def test_refused():
         agreement(values, outcome, rng=rng, replicates=0)
     with pytest.raises(InputError, match=r"at least 2 proxies to choose from, got 1"):
         regret(outcome, outcome, size=1)
+
+
+def test_a_difference_is_told_on_the_proxies_that_both_have():
+    values, outcome = world()
+    holes = values | {"far": np.where(np.arange(20) < 2, np.nan, values["far"])}
+    row = agreement(holes, outcome, rng=np.random.default_rng(0), against="far", replicates=20).row(0, named=True)
+    assert row["n"] == 20
+    near, far, truth = (one[None, 2:] for one in (values["near"], values["far"], outcome))
+    assert row["gap"] == pytest.approx(spearman(near, truth)[0] - spearman(far, truth)[0])

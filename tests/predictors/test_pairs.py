@@ -137,3 +137,41 @@ def test_refused():
         accuracies(rollouts.with_truth(None))
     with pytest.raises(InputError, match=r"no proxy\. Name them"):
         accuracies(replace(rollouts, proxies={}))
+
+
+def test_outputs_that_are_not_the_policys_or_of_unknown_probability_are_in_no_weighted_pair():
+    rollouts = world()
+    found = accuracies(without_first(rollouts))
+    weight, logprob = rollouts.weight.copy(), rollouts.logprob.copy()
+    weight[0] = [0.0, *[0.2] * 5]
+    logprob[0, 0] = 9.0
+    foreign = accuracies(replace(rollouts, weight=weight, logprob=logprob))
+    logprob[0, 0] = np.nan
+    unknown = accuracies(replace(rollouts, logprob=logprob))
+    for kind in KINDS:
+        for harm in ("", "H"):
+            name = f"{harm}Acc-W {kind}"
+            np.testing.assert_allclose(foreign[name], found[name], atol=1e-12)
+        np.testing.assert_allclose(unknown[f"Acc-W {kind}"], found[f"Acc-W {kind}"], atol=1e-12)
+
+
+def without_first(rollouts):
+    """The first output of the first prompt is not there."""
+
+    def hole(values, blank):
+        copy = values.copy()
+        copy[0, 0] = blank
+        return copy
+
+    weight = hole(rollouts.weight, 0.0)
+    return replace(
+        rollouts,
+        present=hole(rollouts.present, False),
+        weight=weight / weight.sum(axis=1, keepdims=True),
+        proxies={name: hole(one, np.nan) for name, one in rollouts.proxies.items()},
+        truth=hole(rollouts.truth, np.nan),
+        logprob=hole(rollouts.logprob, np.nan),
+        length=hole(rollouts.length, np.nan),
+        features=None,
+        table=rollouts.table[1:],
+    )

@@ -124,8 +124,10 @@ def test_offsets_of_prompts_and_scales_leave_all_but_two_alone(found):
 def test_the_truth_itself_is_perfect_and_a_constant_teaches_nothing():
     rollouts = world()
     proxies = {"truth": rollouts.truth, "constant": np.full(rollouts.shape, 2.0)}
-    values = panel(replace(rollouts, proxies=proxies), reinforce(), hidden=HIDDEN).values
-    start = rollouts.truth.mean()
+    rng = np.random.default_rng(0)
+    found = panel(replace(rollouts, proxies=proxies), reinforce(), hidden=HIDDEN, rng=rng, shuffles=3)
+    values, start = found.values, rollouts.truth.mean()
+    assert (found.shuffled["cosine, hidden"][:, 1] == 0.0).all()
     for name in ("Acc", "HAcc", "correlation", *(f"cosine, {one}" for one in SETS)):
         assert values[name][0] == pytest.approx(1.0, abs=1e-6), name
     for name in SETS:
@@ -165,3 +167,23 @@ def test_missing_verdicts_and_truths_leave_their_outputs_out():
     unknown = [name for name, value in found.values.items() if np.isnan(value).any()]
     assert all("-W" in name for name in unknown)
     assert all(np.isfinite(value).all() for value in found.shuffled.values())
+
+
+def test_an_unknown_truth_stays_unknown_when_truths_are_shuffled():
+    rollouts = world(prompts=3)
+    truth = np.where(np.arange(6) < 2, rollouts.truth, np.nan)  # of each prompt two are known
+    found = panel(rollouts.with_truth(truth), reinforce(), hidden=HIDDEN, rng=np.random.default_rng(0), shuffles=20)
+    right = rollouts.proxies["opposite"][:, 0] > rollouts.proxies["opposite"][:, 1]
+    assert set(np.round(found.shuffled["HAcc"][:, 2] * 3).astype(int)) <= {0, 1, 2, 3}
+    assert found.values["Acc"][2] == np.mean(right == (truth[:, 0] > truth[:, 1]))
+    np.testing.assert_allclose(found.shuffled["HAcc"][:, 2] * 3 % 1, 0.0, atol=1e-9)
+
+
+def test_masses_weigh_moments():
+    rollouts = world()
+    weight = np.random.default_rng(2).dirichlet(np.ones(6), 10)
+    uneven = replace(rollouts, weight=weight)
+    values = panel(uneven, reinforce(), hidden=HIDDEN).values
+    sums = collect(uneven, uneven.proxies, {}, {"association", "scores", "pairs"}).totals
+    for name in ("variance", "covariance", "correlation"):
+        np.testing.assert_allclose(values[name], BY_NAME[name].value(sums), atol=1e-12)
