@@ -6,13 +6,14 @@ process is killed, a whole one is there. Everything random is drawn from the see
 """
 
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from culpa.errors import InputError
+from culpa.errors import InputError, shorten
 from culpa.lm.model import LanguageModel, save
 from culpa.training.state import from_json, to_json
 
@@ -65,6 +66,6 @@ def restore(found: Checkpoint, lm: LanguageModel, optimizer: torch.optim.Optimiz
         load_model(lm.model, found.folder / "model.safetensors", device=str(lm.device))
         held = torch.load(found.folder / "optimizer.pt", map_location=lm.device, weights_only=True)
         optimizer.load_state_dict(held)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        problem = f"the checkpoint does not fit this run ({error})."
+    except (OSError, ValueError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        problem = f"the checkpoint does not fit this run ({shorten(error, 200)})."
         raise InputError(problem, path=found.folder, remedy="Start anew with --restart.") from error
