@@ -6,7 +6,7 @@ from typing import Any
 from culpa.errors import InputError
 from culpa.training.adapters.stage import Asked, Stage
 
-SUPPORTED = "1.16"  # the releases of TRL with which the adapter's tests pass
+SUPPORTED = ">=1.0,<1.17"  # the adapter's tests pass with the first and the last of these, and with 1.8 and 1.12
 
 # The methods that the mixin overrides or calls, and the parameters by which it does.
 METHODS = {

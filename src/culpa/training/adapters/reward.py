@@ -54,14 +54,15 @@ class _Chained:
     """What is common to both: the chain, and how verdicts pass it."""
 
     def __init__(self, function: Callable[..., Any], signal: Any, *, seed: int, name: str) -> None:
-        self.function, self.signal, self.seed = function, signal, seed
+        self.function, self.seed = function, seed
         self.__name__ = name
-        self.stage = None if callable(signal) and not isinstance(signal, Transform) else Stage(signal, seed=seed)
-        if self.stage is not None:
+        self.stage: Stage | Maker = signal
+        if isinstance(signal, str | Transform) or not callable(signal):
+            self.stage = Stage(signal, seed=seed)
             refuse_groups(self.stage)
 
     def _passed(self, verdicts: Any, columns: Mapping[str, Any]) -> Verdicts:
-        stage = self.stage or Stage(self.signal(columns), seed=self.seed)
+        stage = self.stage if isinstance(self.stage, Stage) else Stage(self.stage(columns), seed=self.seed)
         values = _values(verdicts, stage.merges, self.__name__)
         count = values.shape[-2]
         due = len(columns.get("completions", verdicts))
