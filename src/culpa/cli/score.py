@@ -1,11 +1,12 @@
 """`culpa score`: outputs scored by reward models, reward functions, reward servers and judges."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import polars as pl
 import typer
 
 from culpa._version import __version__
@@ -21,7 +22,7 @@ from culpa.rollouts.naming import listing
 
 if TYPE_CHECKING:
     from culpa.lm.open import Spec, Way
-    from culpa.lm.score import Keep, Progress
+    from culpa.lm.score import Keep, Progress, Scorer, Scores
 
 EXAMPLE = "Example: culpa score rollouts.parquet --with exact=culpa.verifiers:exact --output scored.parquet"
 SUFFIXES = (".parquet", ".jsonl", ".csv")
@@ -158,22 +159,29 @@ def _added(rollouts: Rollouts, spec: "Spec", way: "Way", parts: "Keep", block: i
     from culpa.lm.open import opened  # noqa: PLC0415 - the other verbs do without
     from culpa.lm.score import Progress, reasons_told, score, with_logprob  # noqa: PLC0415
 
-    last = [Progress(0, rollouts.size)]
-    with telling() as tell:
-        tell(f"{shorten(spec.name, 40)}: loading")
-        with opened(spec, way) as scorer:
-            start = time.monotonic()
+    last, started = [Progress(0, rollouts.size)], [time.monotonic()]
+    name = shorten(spec.name, 40)
+    with telling() as tell, ExitStack() as stack:
+        ready: list[Scorer] = []
 
-            def told(seen: Progress) -> None:
-                last[0] = seen
-                speed = f", {seen.fresh / max(time.monotonic() - start, 1e-9):,.0f} a second" if seen.fresh else ""
-                tell(f"{shorten(spec.name, 40)}: {seen.outputs:,} of {seen.total:,} outputs{speed}")
+        def scorer(prompts: Sequence[str], responses: Sequence[str], columns: pl.DataFrame) -> Scores:
+            """Opened when it is first needed: not for a score whose blocks are all there."""
+            if not ready:
+                tell(f"{name}: loading")
+                ready.append(stack.enter_context(opened(spec, way)))
+                started[0] = time.monotonic()
+            return ready[0](prompts, responses, columns)
 
-            if spec.kind == "logprob":
-                rollouts = with_logprob(rollouts, scorer, spec.source, keep=parts, block=block, tell=told)
-            else:
-                rollouts = score(rollouts, scorer, spec.name, keep=parts, block=block, tell=told)
-            seconds = time.monotonic() - start
+        def told(seen: Progress) -> None:
+            last[0] = seen
+            speed = f", {seen.fresh / max(time.monotonic() - started[0], 1e-9):,.0f} a second" if seen.fresh else ""
+            tell(f"{name}: {seen.outputs:,} of {seen.total:,} outputs{speed}")
+
+        if spec.kind == "logprob":
+            rollouts = with_logprob(rollouts, scorer, spec.source, keep=parts, block=block, tell=told)
+        else:
+            rollouts = score(rollouts, scorer, spec.name, keep=parts, block=block, tell=told)
+        seconds = time.monotonic() - started[0]
     say(throughput(spec.name, last[0], seconds))
     missing = reasons_told(rollouts, spec.name if spec.kind != "logprob" else None)
     if missing:

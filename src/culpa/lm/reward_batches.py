@@ -2,6 +2,8 @@
 
 Where a score is read is known from our own lengths. A pad token is never looked for, so one that is the end token as
 well does no harm, and neither does what a batch is padded with.
+Decoders get no mask for padding on the right: no token sees what comes after it. A mask would leave padding under a
+sliding window with nothing to look at, which some models answer with NaN, and 0 x NaN spreads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +14,6 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from culpa.lm.generate import left_padded, positions
 from culpa.rollouts import Array
 
 Ids = tuple[int, ...]
@@ -71,7 +72,7 @@ def pooled(model: Any, texts: Sequence[Text], batch_tokens: int) -> Array:
     sizes = [len(text.ids) for text in texts]
     for rows in by_length(sizes, range(len(texts)), batch_tokens):
         ids, mask = right_padded([texts[row].ids for row in rows], device_of(model))
-        hidden = backbone(model)(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        hidden = backbone(model)(input_ids=ids, use_cache=False).last_hidden_state
         found[rows] = _head(model, hidden, mask)
     return found
 
@@ -127,30 +128,39 @@ def device_of(model: Any) -> torch.device:
 
 def _together(model: Any, texts: Sequence[Text], groups: Sequence[Group], batch_tokens: int, found: Array) -> None:
     """Scores of the texts of some groups: prefixes in one pass, then the rest from their cache."""
-    before, seen = left_padded([one.prefix for one in groups], 0, device_of(model))
+    before, seen = right_padded([one.prefix for one in groups], device_of(model))
     cache = DynamicCache()
-    backbone(model)(
-        input_ids=before, attention_mask=seen, position_ids=positions(seen), past_key_values=cache, use_cache=True
-    )
+    backbone(model)(input_ids=before, past_key_values=cache, use_cache=True)
     rows = [row for one in groups for row in one.rows]
     prompt = [number for number, one in enumerate(groups) for _ in one.rows]
     rest = [texts[row].ids[len(groups[number].prefix) :] for row, number in zip(rows, prompt, strict=True)]
     for some in by_length([len(one) for one in rest], range(len(rest)), batch_tokens, extra=before.shape[1]):
         ids, mask = right_padded([rest[place] for place in some], before.device)
         of = torch.tensor([prompt[place] for place in some], device=before.device)
-        both = torch.cat([seen[of], mask], 1)
-        at = positions(both)[:, before.shape[1] :]
+        size = seen.sum(1)[of]
+        width = int(size.max())
+        columns = torch.arange(width + ids.shape[1], device=ids.device)[None]
         hidden = backbone(model)(
-            input_ids=ids, attention_mask=both, position_ids=at, past_key_values=_taken(cache, of), use_cache=True
+            input_ids=ids,
+            attention_mask=(columns >= width - size[:, None]).long(),
+            position_ids=columns[:, width:] - width + size[:, None],
+            past_key_values=_taken(cache, of, size),
+            use_cache=True,
         ).last_hidden_state
         found[[rows[place] for place in some]] = _head(model, hidden, mask)
 
 
-def _taken(cache: DynamicCache, rows: Tensor) -> DynamicCache:
-    """A cache of some rows, each as often as it is named; the first one stays as it is."""
+def _taken(cache: DynamicCache, rows: Tensor, sizes: Tensor) -> DynamicCache:
+    """The cache of some rows, each as often as it is named, with the gap before the prefixes in place of behind them.
+
+    So a prefix and what follows stand side by side, as a sliding window counts them.
+    """
     found = DynamicCache()
+    width = int(sizes.max())
+    columns = (torch.arange(width, device=rows.device)[None] - width + sizes[:, None]).clamp(min=0)
     for number, layer in enumerate(cache.layers):
-        found.update(layer.keys[rows], layer.values[rows], number)
+        keys, values = (one[rows[:, None], :, columns].transpose(1, 2) for one in (layer.keys, layer.values))
+        found.update(keys, values, number)
     return found
 
 
