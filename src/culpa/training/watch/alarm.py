@@ -18,7 +18,6 @@ from culpa.training.watch.batch import Array
 from culpa.training.watch.report import StepReport
 from culpa.training.watch.signals import SIGNALS, score_of
 
-
 STILL = 3.0  # the limit of a signal that did not move in any healthy run: those tell nothing of its noise
 
 
@@ -100,18 +99,26 @@ def calibrate(healthy: Sequence[Sequence[StepReport]], rate: float = 0.05) -> Th
     return limits_of(np.stack([maxima(run) for run in healthy]), max(map(len, healthy)), rate)
 
 
+def scores_of(run: Sequence[StepReport]) -> Array:
+    """The score of each signal after each step of a run, (t, signals), in the order of `SIGNALS`; NaN where none.
+
+    >>> scores_of([]).shape == (0, len(SIGNALS))
+    True
+    """
+    watcher, rows = Watcher(Thresholds({}, 0, 0, 1.0, 1.0)), []
+    for report in run:
+        watcher.update(report)
+        rows.append([watcher.scores.get(signal.name, np.nan) for signal in SIGNALS])
+    return np.array(rows, dtype=np.float64).reshape(-1, len(SIGNALS))
+
+
 def maxima(run: Sequence[StepReport]) -> Array:
-    """The largest score of each signal along a run, (signals,), in the order of `SIGNALS`; NaN where it has none.
+    """The largest score of each signal along a run, (signals,); NaN where it has none.
 
     >>> bool(np.isnan(maxima([])).all())
     True
     """
-    watcher, best = Watcher(Thresholds({}, 0, 0, 1.0, 1.0)), dict.fromkeys((one.name for one in SIGNALS), np.nan)
-    for report in run:
-        watcher.update(report)
-        for name, score in watcher.scores.items():
-            best[name] = np.fmax(best[name], score)
-    return np.array(list(best.values()), dtype=np.float64)
+    return np.asarray(np.fmax.reduce(scores_of(run), axis=0, initial=np.nan))
 
 
 def limits_of(best: Array, steps: int, rate: float) -> Thresholds:
@@ -122,6 +129,8 @@ def limits_of(best: Array, steps: int, rate: float) -> Thresholds:
     """
     runs = len(best)
     known: Mask = np.asarray(~np.isnan(best).all(axis=0))
+    if not known.any():
+        return Thresholds({}, runs, steps, 1 / (runs + 1), 0.0)
     scores = np.where(np.isnan(best), -np.inf, best)[:, known]
     order = np.sort(scores, axis=0)
     shares = [_left_out(scores, order, place) for place in range(runs)]

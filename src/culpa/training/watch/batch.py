@@ -13,6 +13,7 @@ from culpa.rollouts import Rollouts
 
 Array = npt.NDArray[np.float64]
 TOKENS, CHARACTERS = "tokens", "characters"
+_ENDED = "ended"  # column of our own rollouts: whether an output came to its end
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def of_rollouts(rollouts: Rollouts, step: int, reward: str) -> Batch:
     if length is None and "response" in rollouts.table.columns:
         length, counted = np.full(rollouts.shape, np.nan), CHARACTERS
         length[rollouts.present] = rollouts.table["response"].str.len_chars().fill_null(0).to_numpy()
-    clipped = rollouts.column("clipped") if "clipped" in rollouts.table.columns else None
+    clipped = 1.0 - rollouts.column(_ENDED) if _ENDED in rollouts.table.columns else None
     scores = rollouts.proxies[reward]
     return Batch(step, scores, rollouts.present, rollouts.truth, length, counted, clipped)
 

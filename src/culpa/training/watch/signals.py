@@ -118,13 +118,6 @@ def _log(value: float) -> float:
     return float(np.log(value)) if value > 0 else np.nan
 
 
-def _gap(seen: Probe) -> float:
-    """Reward minus truth, each in its spread within prompts."""
-    if not (seen.reward_spread > 0 and seen.truth_spread > 0):
-        return np.nan
-    return seen.reward / seen.reward_spread - seen.truth / seen.truth_spread
-
-
 SIGNALS = (
     Signal("dead", "share of groups without a gradient rises", lambda r: r.health.dead, 0.05),
     Signal("flat", "the rewards' spread within groups falls", lambda r: -_log(r.health.spread), 0.1),
@@ -135,7 +128,6 @@ SIGNALS = (
     Signal("kl", "the policy leaves the reference", lambda r: r.health.kl, 0.1),
     Signal("truth", "the truth falls below its best so far", _of_probe(lambda p: p.truth), 0.05, "drop", True),
     Signal("trend", "the proxy rises while the truth falls", _of_probe(lambda p: p.truth), 0.1, "trend", True),
-    Signal("gap", "the proxy runs ahead of the truth", _of_probe(_gap), 0.1, "rise", True),
     Signal("weaker", "proxy and truth go together less", _of_probe(lambda p: -p.correlation), 0.1, "rise", True),
     Signal("opposed", "proxy and truth are opposed", _of_probe(lambda p: -p.correlation), 0.1, "opposite", True),
     Signal("harmful", "more outputs attract and should not", _of_probe(lambda p: p.harmful), 0.05, "rise", True),

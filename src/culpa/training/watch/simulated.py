@@ -12,7 +12,8 @@ step. The watch sees another draw of the same policy. In units of the truth's st
     rare      R = q + 3 to 6 [m > 1.75], G = q - 4 [m > 1.75]: a trick that one output in 25 shows at first
     passed    R = 1[q > .3 or m > 1.3], G = 1[q > .3] - 3 [m > 1.3]: a verifier with a hole
 
-Lengths are exp(5 + .3 x) tokens, cut off at 250, x the mark itself or a property that nobody pays for, each in half of the runs.
+Lengths are exp(5 + .3 x) tokens, cut off at 250, x the mark itself or a property that nobody pays for, each in half
+of the runs.
 """
 
 from collections.abc import Iterator
