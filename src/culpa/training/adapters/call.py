@@ -7,7 +7,7 @@ from culpa.errors import InputError
 from culpa.metrics.arrays import Array, float64s
 from culpa.probing.case import Case
 from culpa.probing.score import read
-from culpa.probing.style import calls, detect, known_style
+from culpa.probing.style import STYLES, calls, detect, known_style
 from culpa.verifiers.process import Outcome
 from culpa.verifiers.worker import described, outcome
 
@@ -31,7 +31,12 @@ class Caller:
         self.name = str(getattr(function, "__name__", type(function).__name__))
         found: Any = described(function)["parameters"]
         self.parameters: list[list[Any]] = found
-        self.style = detect(self.parameters) if style is None else known_style(style)
+        try:
+            self.style = detect(self.parameters) if style is None else known_style(style)
+        except InputError as error:
+            known = ", ".join(STYLES)
+            problem = f"the parameters of {self.name} fit no known style, or {style!r} is none."
+            raise InputError(problem, remedy=f'Say which: style="plain". Known: {known}.') from error
 
     def __call__(self, cases: Sequence[Case]) -> Array:
         """One verdict for each case."""

@@ -54,7 +54,7 @@ class Scorer:
         self.caller = Caller(function, style)
         self.stage = Stage("scale:1" if signal is None else signal, seed=seed)
         self.ends = tuple(ends)
-        refuse_groups(self.stage)
+        refuse_groups(self.stage, "OpenRLHF compares outputs by itself: see its advantage estimators.")
 
     def __call__(self, queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any]) -> Scored:
         """The verdicts of n outputs."""

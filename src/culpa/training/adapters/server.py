@@ -34,6 +34,7 @@ _WANTED = '{"query": [text, ...], "prompts": [text, ...], "labels": [...]} is wa
 class RewardServer:
     """Serves a scorer until it is closed; one batch is scored at a time.
 
+    longest   bytes of a request at most; patience: seconds for a client to send it
     missing   what is sent where there is no verdict: None, null in JSON, or a number for a trainer that knows no null
     port      0 takes a free one; `url` tells
 
@@ -49,12 +50,13 @@ class RewardServer:
         port: int = 0,
         longest: int = _LONGEST,
         missing: float | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
         if missing is not None and not np.isfinite(missing):
             raise InputError(f"missing must be None or a finite number, got {missing}.", remedy="None is null in JSON.")
         self.scorer, self.longest, self.missing = scorer, longest, missing
         self._turn = threading.Lock()
-        handler = type("Handler", (_Handler,), {"rewards": self})
+        handler = type("Handler", (_Handler,), {"rewards": self, "timeout": patience})
         try:
             self._server = _Server((host, port), handler)
         except (OSError, OverflowError) as error:
@@ -92,7 +94,7 @@ class RewardServer:
             asked = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise InputError("the body is not JSON.", remedy=_WANTED) from error
-        lists = [asked.get(name) for name in _LISTS] if isinstance(asked, Mapping) else [None]
+        lists: list[Any] = [asked.get(name) for name in _LISTS] if isinstance(asked, Mapping) else [None]
         if not all(isinstance(one, list) for one in lists):
             raise InputError("the body is no object of three lists.", remedy=_WANTED)
         query, prompts, labels = lists
@@ -120,7 +122,6 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     rewards: RewardServer
-    timeout = _PATIENCE
     server_version, sys_version = "culpa", ""
 
     def do_POST(self) -> None:

@@ -12,6 +12,7 @@ from culpa.signals.tokens import ANY, Tokens
 
 _SEVERAL = 3  # rewards or steps in a trial
 _ROWS = 48
+_MIXIN = "Use the mixin: class Trainer(SignalMixin, GRPOTrainer), with signal=... (culpa.training.adapters.trl)."
 
 
 class Stage:
@@ -112,7 +113,7 @@ def asked(stage: Stage, shape: Shape, *, rewards: int = 1, tokens: int = 3) -> A
     return Asked(frozenset(read), result.ndim > len(shape))
 
 
-def refuse_groups(stage: Stage) -> None:
+def refuse_groups(stage: Stage, remedy: str = _MIXIN) -> None:
     """Raises where a chain asks which outputs belong to one prompt, or what else a reward function cannot know.
 
     Found by trying: outputs change their partners within a batch, and no value may change. A chain that merges takes
@@ -130,12 +131,12 @@ def refuse_groups(stage: Stage) -> None:
             for one, size in ((values, length), (_turned(values), _turned(length)))
         )
     except InputError as error:
-        raise InputError(f"this chain cannot stand in a reward function: {error}", remedy=_MIXIN) from error
+        raise InputError(f"this chain cannot stand in a reward function: {error}", remedy=remedy) from error
     if first.shape != shape:
-        raise InputError(f"the chain gives shape {first.shape} for {values.shape}.", remedy=_MIXIN)
+        raise InputError(f"the chain gives shape {first.shape} for {values.shape}.", remedy=remedy)
     if not np.allclose(first[..., 0], second[..., 0], rtol=1e-9, atol=1e-12, equal_nan=True):
         problem = "the chain compares the outputs of one prompt, and a reward function is not told which they are."
-        raise InputError(problem, remedy=_MIXIN)
+        raise InputError(problem, remedy=remedy)
 
 
 def _chain(signal: Any) -> Transform:
@@ -151,6 +152,3 @@ def _turned(values: Array) -> Array:
     turned = values.copy()
     turned[..., 1] = np.roll(values[..., 1], 1, axis=-1)
     return turned
-
-
-_MIXIN = "Use the mixin: class Trainer(SignalMixin, GRPOTrainer), with signal=... (culpa.training.adapters.trl)."

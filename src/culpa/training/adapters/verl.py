@@ -53,6 +53,8 @@ class Estimator:
         del config
         if index is None:
             raise InputError("the batch has no index.", remedy="verl takes it from the uid of non_tensor_batch.")
+        if not len(response_mask):
+            return token_level_rewards, token_level_rewards
         place = grid(index.tolist() if hasattr(index, "tolist") else index)
         mask = _array(response_mask) > 0
         rewards = _array(token_level_rewards).sum(axis=-1)
@@ -100,7 +102,7 @@ def compute_score(
     """
     caller = Caller(function, style)
     stage = Stage("scale:1" if signal is None else signal, seed=seed)
-    refuse_groups(stage)
+    refuse_groups(stage, "Make it an advantage estimator: register(name, signal).")
 
     def scored(
         data_source: str, solution_str: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None, **_: Any
