@@ -13,11 +13,11 @@ from culpa.lm.generate import Sampling, generate, invert, left_padded, positions
 PROMPTS = [[1, 5, 6], [1, 4, 5, 6, 7, 8, 9], [1, 8], [1, 5, 6]]
 
 
-def drawn(lm, prompts, samples=4, *, seed=0, features=None, batch=256, **how):
+def drawn(lm, prompts, samples=4, *, seed=0, features=None, **how):
     sampling = Sampling(**({"max_tokens": 12} | how))
     rows = [one for one in prompts for _ in range(samples)]
     numbers = np.concatenate([uniforms(seed, str(i), samples, sampling.max_tokens) for i in range(len(prompts))])
-    return generate(lm, rows, numbers, sampling, features=features, batch=batch)
+    return generate(lm, rows, numbers, sampling, features=features)
 
 
 def stepwise(lm, prompt, numbers, temperature=1.0):
@@ -141,6 +141,7 @@ def test_text_without_end_and_special_tokens():
     [
         ({"temperature": 0.0}, "temperature must be positive"),
         ({"max_tokens": 0}, "at least 1 token"),
+        ({"batch": 0}, "a batch 1 output"),
         ({"top_p": 0.0}, "top_k is 0 or more and top_p"),
         ({"top_k": -1}, "top_k is 0 or more and top_p"),
         ({"max_tokens": 90}, "exceed the model's 64"),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from culpa._version import __version__
-from culpa.cli import advise, audit, check, convert, demo, papers, rehearse
+from culpa.cli import advise, audit, check, convert, demo, papers, rehearse, sample, score, train, watch
 from culpa.cli.screen import say, tolerate_encodings
 from culpa.errors import InputError
 
@@ -28,6 +28,10 @@ for _name, _verb in (
     ("rehearse", rehearse),
     ("advise", advise),
     ("check", check),
+    ("sample", sample),
+    ("score", score),
+    ("train", train),
+    ("watch", watch),
     ("convert", convert),
 ):
     app.command(_name, epilog=_verb.EXAMPLE)(_verb.command)

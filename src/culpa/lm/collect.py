@@ -30,7 +30,6 @@ class Plan(NamedTuple):
     sampling: Sampling = Sampling()
     seed: int = 0
     features: Sketch | None = Sketch()
-    batch: int = 64  # outputs that are drawn together: memory, not mathematics
 
 
 def sample(
@@ -55,7 +54,7 @@ def sample(
     def work(number: int) -> pl.DataFrame:
         made.append(number)
         some = prompts.take(parts[number])
-        drawn = draw(lm, some, plan.samples, plan.sampling, seed=plan.seed, features=plan.features, batch=plan.batch)
+        drawn = draw(lm, some, plan.samples, plan.sampling, seed=plan.seed, features=plan.features)
         return to_frame(record(drawn))
 
     total, done, tokens = len(order) * plan.samples, 0, 0
@@ -110,9 +109,8 @@ def _whole(frame: pl.DataFrame, order: list[int], plan: Plan, lm: LanguageModel)
 def _check(lm: LanguageModel, prompts: Prompts, plan: Plan) -> None:
     if not prompts.ids:
         raise InputError("there are no prompts.", remedy="Give a file with at least one.")
-    if plan.samples < 1 or plan.batch < 1:
-        problem = f"a prompt gets at least 1 output and a batch has at least 1, got {plan.samples} and {plan.batch}."
-        raise InputError(problem, remedy="--samples 8 --batch 64")
+    if plan.samples < 1:
+        raise InputError(f"a prompt gets at least 1 output, got {plan.samples}.", remedy="--samples 8")
     plan.sampling.check()
     longest = max(map(len, encode(lm, prompts)))
     if longest + plan.sampling.max_tokens > lm.context:

@@ -31,14 +31,16 @@ class Sampling(NamedTuple):
     max_tokens: int = 256
     top_k: int = 0  # 0: all
     top_p: float = 1.0
+    batch: int = 256  # outputs that are drawn together: memory, not mathematics
 
     def check(self) -> "Sampling":
         """Itself, where tokens can be drawn like that."""
         if not 0.0 < self.temperature < float("inf"):
             problem = f"the temperature must be positive, got {self.temperature}."
             raise InputError(problem, remedy="1 draws from the policy itself.")
-        if self.max_tokens < 1:
-            raise InputError(f"an output has at least 1 token, got {self.max_tokens}.", remedy="--max-tokens 256")
+        if self.max_tokens < 1 or self.batch < 1:
+            problem = f"an output has at least 1 token and a batch 1 output, got {self.max_tokens} and {self.batch}."
+            raise InputError(problem, remedy="--max-tokens 256 --batch 64")
         if self.top_k < 0 or not 0.0 < self.top_p <= 1.0:
             problem = f"top_k is 0 or more and top_p in (0, 1], got {self.top_k} and {self.top_p}."
             raise InputError(problem, remedy="0 and 1 cut nothing off.")
@@ -81,18 +83,17 @@ def generate(
     sampling: Sampling,
     *,
     features: Sketch | None = None,
-    batch: int = 256,
 ) -> list[Output]:
     """One output for each prompt (n token lists), drawn with its row of `draws` (n, max_tokens), in that order.
 
-    batch: rows that are worked on together; sorted by the length of their prompts, so that little is padded.
+    Rows are sorted by the length of their prompts before they are cut in batches, so that little is padded.
     """
     sampling.check()
     _check(lm, prompts, draws, sampling)
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), tuple(prompts[row])))
     found: list[Output | None] = [None] * len(prompts)
-    for first in range(0, len(order), batch):
-        rows = order[first : first + batch]
+    for first in range(0, len(order), sampling.batch):
+        rows = order[first : first + sampling.batch]
         some = _Batch(lm, [prompts[row] for row in rows], draws[rows], sampling, features)
         for row, output in zip(rows, some.run(), strict=True):
             found[row] = output

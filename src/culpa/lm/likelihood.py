@@ -25,7 +25,8 @@ def likelihoods(lm: LanguageModel, *, chat: bool = False, batch_tokens: int = LO
 
     def scores(prompts: Sequence[str], responses: Sequence[str], columns: pl.DataFrame) -> Scores:
         once = dict.fromkeys(prompts)
-        before = dict(zip(once, encode(lm, prompts_of(list(once)), chat=chat), strict=True))
+        asked = prompts_of(list(once))
+        before = dict(zip(once, encode(lm, asked.as_chats() if chat else asked), strict=True))
         end = [min(lm.end_ids)] if lm.tokenizer.eos_token_id is None else [int(lm.tokenizer.eos_token_id)]
         ended = columns[ENDED].to_list() if columns.schema.get(ENDED) == pl.Boolean else [False] * len(responses)
         found = lm.tokenizer(list(responses), add_special_tokens=False, verbose=False)["input_ids"]

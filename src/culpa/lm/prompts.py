@@ -37,6 +37,15 @@ class Prompts(NamedTuple):
         ids, texts = (tuple(field[row] for row in rows) for field in (self.ids, self.texts))
         return Prompts(ids, texts, tuple(self.chats[row] for row in rows), chosen)
 
+    def as_chats(self) -> "Prompts":
+        """Every text as what a user says, for the model's own template.
+
+        >>> prompts_of(["hi"]).as_chats().chats
+        (({'role': 'user', 'content': 'hi'},),)
+        """
+        spoken = ({"role": "user", "content": text} for text in self.texts)
+        return self._replace(chats=tuple(talk or (new,) for talk, new in zip(self.chats, spoken, strict=True)))
+
 
 def prompts_of(texts: Sequence[str | Chat], columns: pl.DataFrame | None = None) -> Prompts:
     """Prompts from memory. The id of a prompt is that of its content.
@@ -72,23 +81,17 @@ def read_prompts(path: str | Path, *, column: str | None = None, id_column: str 
     return Prompts(ids, found.texts, found.chats, rest).take(sorted(first.values()))
 
 
-def encode(lm: LanguageModel, prompts: Prompts, *, chat: bool = False) -> list[list[int]]:
-    """The tokens of every prompt, ready to be continued: no end token, the model's own template around chats.
-
-    chat: texts are wrapped in the template too, as what a user says.
-    """
-    return [_tokens(lm, text, talk, chat) for text, talk in zip(prompts.texts, prompts.chats, strict=True)]
+def encode(lm: LanguageModel, prompts: Prompts) -> list[list[int]]:
+    """The tokens of every prompt, ready to be continued: no end token, the model's own template around chats."""
+    return [_tokens(lm, text, talk) for text, talk in zip(prompts.texts, prompts.chats, strict=True)]
 
 
-def _tokens(lm: LanguageModel, text: str, talk: Chat | None, chat: bool) -> list[int]:
-    if talk is not None or chat:
+def _tokens(lm: LanguageModel, text: str, talk: Chat | None) -> list[int]:
+    if talk is not None:
         if not getattr(lm.tokenizer, "chat_template", None):
             problem = "the prompts are chats, and the tokenizer has no chat template."
             raise InputError(problem, remedy="Give prompts as texts, or a tokenizer with a template.")
-        messages = talk if talk is not None else [{"role": "user", "content": text}]
-        ids = lm.tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=True, tokenize=True, return_dict=False
-        )
+        ids = lm.tokenizer.apply_chat_template(list(talk), add_generation_prompt=True, tokenize=True, return_dict=False)
         return [int(one) for one in ids]
     ids = [int(one) for one in lm.tokenizer(text)["input_ids"]]
     while ids and ids[-1] == lm.tokenizer.eos_token_id and lm.tokenizer.eos_token_id != lm.tokenizer.bos_token_id:

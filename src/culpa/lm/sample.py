@@ -43,7 +43,6 @@ def draw(
     *,
     seed: int | str = 0,
     features: Sketch | None = None,
-    batch: int = 256,
 ) -> Drawn:
     """`samples` outputs of every prompt. What a prompt gets depends on seed, id and model, not on the other prompts."""
     if samples < 1:
@@ -51,7 +50,7 @@ def draw(
     tokens = tuple(map(tuple, encode(lm, prompts)))
     numbers = np.concatenate([uniforms(seed, name, samples, sampling.max_tokens) for name in prompts.ids])
     rows = [one for one in tokens for _ in range(samples)]
-    outputs = generate(lm, rows, numbers, sampling, features=features, batch=batch)
+    outputs = generate(lm, rows, numbers, sampling, features=features)
     return Drawn(prompts, tokens, tuple(outputs), tuple(text_of(lm, one.tokens) for one in outputs))
 
 

@@ -76,14 +76,14 @@ class TrainSettings:
         return blake2b(repr(sorted(told.items())).encode(), digest_size=8).hexdigest()
 
 
-def trainable(text: str) -> Path:
-    """A learner that can train a model, by its name.
+def trainable(text: str, group: int | None = None) -> Path:
+    """A learner that can train a model, by its name; `group`: outputs of a prompt, where the name has no say.
 
-    >>> trainable("grpo:8").group
-    8
+    >>> trainable("grpo:8").group, trainable("ppo:4", 8).group
+    (8, 8)
     """
     found: Learner = learner(text)
     if not isinstance(found, Path):
         problem = f"{found.name} is a closed form, and no way to train."
         raise InputError(problem, remedy="reinforce, rloo:K, grpo:K or ppo:EPOCHS.")
-    return found
+    return found if group is None else replace(found, group=group)
