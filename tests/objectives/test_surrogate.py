@@ -157,6 +157,12 @@ def test_no_ratio_is_too_large(level, gap, dtype):
         assert torch.isfinite(leaf.grad).all()
 
 
+def test_a_ratio_is_exact_as_far_as_it_can_be():
+    yes = torch.ones(1, 1, dtype=torch.bool)
+    batch = TokenBatch(tensor([[39.0]]), yes, torch.zeros(1, 1))
+    assert policy_gradient()(batch, torch.ones(1)).item() == pytest.approx(-math.exp(39.0), rel=1e-5)
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_no_verdict_gives_nothing(level):
     batch, leaf = random_batch(2)

@@ -107,6 +107,8 @@ def test_messages():
         TokenBatch(some, yes[:, :2])
     with pytest.raises(InputError, match=r"logp_ref has shape \(1, 3\), logp \(2, 3\)"):
         TokenBatch(some, yes, logp_ref=some[:1])
+    with pytest.raises(InputError, match=r"entropy has shape \(2, 1\), logp \(2, 3\)"):
+        TokenBatch(some, yes, entropy=some[:, :1])
     with pytest.raises(InputError, match=r"needs logp_ref, which is not there\. Score the same outputs"):
         divergence("kl")(TokenBatch(some, yes), torch.zeros(2))
     with pytest.raises(InputError, match=r"must be \(2,\) or \(2, 3\), got \(3,\)"):

@@ -138,7 +138,7 @@ def chi2_of(log_ratio: Tensor, *, trim: float = 0.01) -> float:
     """
     if not 0.0 <= trim < 0.5:
         raise InputError(f"trim must be from 0 to below 0.5, got {trim}.", remedy="0.01 leaves out 1% at either end.")
-    values = torch.expm1(log_ratio.detach().double().flatten())
+    values = torch.expm1(log_ratio.detach().cpu().double().flatten())
     values = values[torch.isfinite(values)].sort().values
     cut = int(trim * len(values))
     return float(values[cut : len(values) - cut].mean())

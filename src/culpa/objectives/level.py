@@ -23,13 +23,15 @@ def check_level(level: str) -> None:
 def gathered(values: Tensor, batch: TokenBatch, level: Level) -> Tensor:
     """Log-ratios at a level: (n, t) themselves, or (n, 1) their mean ("sequence") or sum ("output") over tokens.
 
+    They are 0 where no token is, as all that a batch gives.
+
     >>> both = TokenBatch(torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool))
     >>> gathered(torch.tensor([[1.0, 2.0]]), both, "sequence").tolist()
     [[1.5]]
     """
     if level == "token":
         return values
-    whole = torch.where(batch.mask, values, torch.zeros_like(values)).sum(dim=1, keepdim=True)
+    whole = values.sum(dim=1, keepdim=True)
     return whole / batch.lengths if level == "sequence" else whole
 
 

@@ -91,8 +91,8 @@ def denominator(mask: Tensor, over: Reduction | str, weights: Tensor | None = No
     [3.0, 2.0, 2.0, 16.0]
     """
     over = reduction(over) if isinstance(over, str) else over
-    tokens = mask.sum(dim=1).double()
-    share = _weights(weights, mask).double()
+    tokens = mask.sum(dim=1).cpu().double()
+    share = _weights(weights, mask).cpu().double()
     if over.kind == "token":
         return Denominator(over, float((share * tokens).sum()))
     return Denominator(over, float((share * (tokens > 0)).sum()) * over.length)
