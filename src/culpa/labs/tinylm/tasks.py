@@ -54,6 +54,8 @@ class Task:
     parts: Callable[[str, str], tuple[bool, ...]] = places
     share: float = 0.5
     demonstrate: Callable[[np.random.Generator, str], str] | None = None  # response of a teacher; None: the answer
+    letters: str = ""  # what responses are made of
+    names: tuple[str, ...] = ()  # of the parts, where they have some
 
     @property
     def max_tokens(self) -> int:
@@ -106,7 +108,9 @@ def sort(length: int = 8, letters: int = 10) -> Task:
         words = _words(rng, n, length, letters)
         return Questions(tuple(f"{word}=" for word in words), tuple("".join(sorted(word)) for word in words))
 
-    return Task(f"sort{length}of{letters}", _letters(letters) + "=", length + 1, length, pose)
+    return Task(
+        f"sort{length}of{letters}", _letters(letters) + "=", length + 1, length, pose, letters=_letters(letters)
+    )
 
 
 def reverse(length: int = 8, letters: int = 10) -> Task:
@@ -116,7 +120,9 @@ def reverse(length: int = 8, letters: int = 10) -> Task:
         words = _words(rng, n, length, letters)
         return Questions(tuple(f"{word}=" for word in words), tuple(word[::-1] for word in words))
 
-    return Task(f"reverse{length}of{letters}", _letters(letters) + "=", length + 1, length, pose)
+    return Task(
+        f"reverse{length}of{letters}", _letters(letters) + "=", length + 1, length, pose, letters=_letters(letters)
+    )
 
 
 OPEN, CLOSE = "([{", ")]}"
@@ -133,18 +139,25 @@ def brackets(length: int = 10, opening: float = 0.7) -> Task:
         texts = [_half_closed(rng, length, opening) for _ in range(n)]
         return Questions(tuple(f"{text}=" for text, _ in texts), tuple(answer for _, answer in texts))
 
-    return Task(f"brackets{length}at{opening:g}", OPEN + CLOSE + "=", length + 1, length, pose)
+    return Task(f"brackets{length}at{opening:g}", OPEN + CLOSE + "=", length + 1, length, pose, letters=CLOSE)
 
 
 def add(digits: int = 3) -> Task:
-    """Add two numbers and write the sum backwards, one digit longer than they are: "347+589=" wants "6390"."""
+    """Add two numbers. All are written backwards, the sum one digit longer: 347 + 589 is "743+985=" and wants "6390".
+
+    Then the digits that a digit of the sum is made of stand at the same distance from it, whichever it is.
+    """
 
     def pose(rng: np.random.Generator, n: int) -> Questions:
         pairs = rng.integers(0, 10**digits, size=(n, 2)).tolist()
-        prompts = tuple(f"{a:0{digits}d}+{b:0{digits}d}=" for a, b in pairs)
-        return Questions(prompts, tuple(f"{a + b:0{digits + 1}d}"[::-1] for a, b in pairs))
+        prompts = tuple(f"{_backwards(a, digits)}+{_backwards(b, digits)}=" for a, b in pairs)
+        return Questions(prompts, tuple(_backwards(a + b, digits + 1) for a, b in pairs))
 
-    return Task(f"add{digits}", "0123456789+=", 2 * digits + 2, digits + 1, pose)
+    return Task(f"add{digits}", "0123456789+=", 2 * digits + 2, digits + 1, pose, letters="0123456789")
+
+
+def _backwards(number: int, digits: int) -> str:
+    return f"{number:0{digits}d}"[::-1]
 
 
 def _half_closed(rng: np.random.Generator, length: int, opening: float) -> tuple[str, str]:
