@@ -35,7 +35,7 @@ def slow(select, drawn):
 def test_the_exact_law_is_the_mean_over_all_groups(select):
     size, expected = 3, np.zeros(5)
     for drawn in product(range(5), repeat=size):
-        np.add.at(expected, drawn, np.prod(PI[list(drawn)]) * slow(select, drawn))
+        np.add.at(expected, list(drawn), np.prod(PI[list(drawn)]) * slow(select, drawn))
     value = apply(law(select, size=size), RIGHT[None], EXACT, rng=np.random.default_rng(0))[0]
     assert value * PI == pytest.approx(expected, abs=1e-12)
 

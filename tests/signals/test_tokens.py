@@ -132,12 +132,15 @@ MESSAGES = [
         lambda: apply(token_gate(), SIGNAL, group()),
         "running_credit needs the tokens' score, which is not there. Set Tokens(score=...).",
     ),
-    (lambda: token_gate(middle=1.0), "middle must be within 0 and 1 and floor up to 1, got 1.0 and 0.0. 0 and 0: the credit itself."),
+    (
+        lambda: token_gate(middle=1.0),
+        "middle must be within 0 and 1 and floor up to 1, got 1.0 and 0.0. 0 and 0: the credit itself.",
+    ),
     (
         lambda: by_sign(running_credit, floor=-1.0),
         "middle must be within 0 and 1 and floor up to 1, got 0.0 and -1.0. 0 and 0: the credit itself.",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("at", range(len(MESSAGES)))

@@ -122,7 +122,7 @@ def marginal_gain() -> Transform:
         total = _READINGS["logprob"](signal)
         share = moments(total, group).share
         logs = np.where(share > 0, np.where(np.isnan(total), 0.0, total), -np.inf)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a lone output there is nothing to compare with
             weighed = logs + np.log(share)
             others = np.logaddexp(_before(weighed), _before(weighed[..., ::-1])[..., ::-1])
             rest = others - np.log1p(-share)
