@@ -2,10 +2,11 @@
 
 He et al., arXiv 2506.02355: within a group the likelier outputs get a smaller reward, so that training does not only
 sharpen what the policy already does. It compares the outputs of one prompt and needs their log-probabilities, which no
-reward function knows: the mixin hands both to the chain.
+reward function knows: the mixin hands both to the chain. A group whose outputs are all correct teaches GRPO nothing;
+here it still does.
 """
 
-from tiny import figures, model, settings, sums, tokenizer
+from tiny import model, settings, sums, tokenizer, train
 from trl import GRPOConfig, GRPOTrainer
 
 from culpa.training.adapters.trl import SignalMixin
@@ -15,7 +16,7 @@ class Trainer(SignalMixin, GRPOTrainer):
     """GRPO with the advantages of a chain."""
 
 
-def has_digit(completions, **columns):
+def has_digit(completions, **_columns):
     """1 where the first character is a digit."""
     return [float(text[:1].isdigit()) for text in completions]
 
@@ -29,5 +30,5 @@ trainer = Trainer(
     processing_class=words,
     signal="unlikeliness:0.25 | trl_grpo",
 )
-trainer.train()
-figures(trainer, "reward", "signal/dead_groups")
+print("frac_reward_zero_std: groups that score alike; signal/dead_groups: groups that teach nothing")
+train(trainer, "reward", "frac_reward_zero_std", "signal/dead_groups")
