@@ -164,7 +164,7 @@ def _added(rollouts: Rollouts, spec: "Spec", way: "Way", parts: "Keep", block: i
     with telling() as tell, ExitStack() as stack:
         ready: list[Scorer] = []
 
-        def scorer(prompts: Sequence[str], responses: Sequence[str], columns: pl.DataFrame) -> Scores:
+        def scorer(prompts: Sequence[str], responses: Sequence[str], columns: pl.DataFrame) -> "Scores":
             """Opened when it is first needed: not for a score whose blocks are all there."""
             if not ready:
                 tell(f"{name}: loading")

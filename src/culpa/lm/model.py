@@ -67,6 +67,7 @@ def load(name: str | Path, *, device: str = "auto", dtype: str = "auto") -> Lang
 def save(lm: LanguageModel, folder: Path) -> Path:
     """An ordinary Hugging Face folder, safetensors only."""
     folder.mkdir(parents=True, exist_ok=True)
+    quiet()
     lm.model.save_pretrained(folder)
     lm.tokenizer.save_pretrained(folder)
     return folder
@@ -113,6 +114,7 @@ def from_folder(kind: Any, name: str | Path, **settings: Any) -> Any:
     local = Path(name).is_dir()
     if not local and str(name).startswith((".", "/", "~")):
         raise InputError("there is no such folder.", path=Path(name), remedy="Name the folder of a model.")
+    quiet()
     try:
         return kind.from_pretrained(name, trust_remote_code=False, **settings)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -120,3 +122,10 @@ def from_folder(kind: Any, name: str | Path, **settings: Any) -> Any:
         problem = f"no {what} can be loaded from {shorten(name)} ({shorten(error, 200)})."
         remedy = "Give a folder that save_pretrained wrote, or the name of a model on the hub."
         raise InputError(problem, remedy=remedy) from error
+
+
+def quiet() -> None:
+    """No bars of others on stderr: loading takes a moment, and what is said there is ours."""
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415 - only where something is loaded
+
+    disable_progress_bar()
