@@ -61,7 +61,12 @@ def command(
     device: Annotated[str, typer.Option(help="Where models run: auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="Of models: auto, float32, bfloat16 or float16.")] = "auto",
     batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens that a model reads at a time.")] = 16_384,
-    chat: Annotated[bool, typer.Option(help="Put outputs into the model's chat template, if it has one.")] = True,
+    chat: Annotated[
+        bool | None,
+        typer.Option(
+            "--chat/--no-chat", help="Use a model's chat template (reward models: if there is one).", show_default=False
+        ),
+    ] = None,
     style: Annotated[
         str | None,
         typer.Option(help="Signature of functions: trl, trl-chat, verl, openrlhf, ...", show_default=False),

@@ -52,7 +52,7 @@ class Way:
     device: str = "auto"
     dtype: str = "auto"
     batch_tokens: int = 16_384
-    chat: bool = True
+    chat: bool | None = None  # whether outputs go into a model's chat template; None: of reward models, if there is one
     answer: str | None = None  # column of the reference
     style: str | None = None  # of a function
     seconds: float | None = None  # that a call may take; None: as usual for its kind
@@ -170,11 +170,14 @@ def _with_torch(spec: Spec, way: Way) -> Scorer:
         from culpa.lm.model import load  # noqa: PLC0415
 
         lm = load(spec.source, device=way.device, dtype=way.dtype)
-        return likelihoods(lm, chat=way.chat and bool(lm.tokenizer.chat_template), batch_tokens=way.batch_tokens)
+        if way.chat is None and lm.tokenizer.chat_template:
+            problem = f"{shorten(spec.source)} has a chat template, and the rollouts do not say if it was used."
+            raise InputError(problem, remedy="Say --chat if the prompts were sampled in it, else --no-chat.")
+        return likelihoods(lm, chat=bool(way.chat), batch_tokens=way.batch_tokens)
     from culpa.lm.reward_model import load_reward_model, scorer  # noqa: PLC0415
 
     model = load_reward_model(spec.source, device=way.device, dtype=way.dtype)
-    return scorer(model, batch_tokens=way.batch_tokens, chat=way.chat)
+    return scorer(model, batch_tokens=way.batch_tokens, chat=way.chat is not False)
 
 
 def _files(folder: Path) -> list[list[object]]:
