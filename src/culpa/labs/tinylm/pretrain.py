@@ -17,14 +17,17 @@ from culpa.errors import InputError
 from culpa.labs.tinylm.build import build
 from culpa.labs.tinylm.tasks import Questions, Task
 from culpa.lm.forward import forward
-from culpa.lm.generate import Sampling, generate, text_of, uniforms
+from culpa.lm.generate import Sampling
 from culpa.lm.model import LanguageModel, save
+from culpa.lm.prompts import prompts_of
+from culpa.lm.sample import draw, repeat
 
 REPORT = "pretrain.json"  # beside the model's files
 _RECIPE = 1  # raised when the same settings would give another model
 _BATCH = 64
 _TESTS = 256  # held-out prompts of a test
-_EVERY = 5  # steps from test to test
+_EVERY = 5  # steps from test to test; a test that has to sample is dearer:
+_EVERY_SAMPLED, _SAMPLES = 25, 4
 _WARM_UP = 20  # steps until the learning rate is reached
 _BETAS = (0.9, 0.98)
 
@@ -34,7 +37,7 @@ class PretrainReport:
     """How far a model got, and what it cost."""
 
     task: str
-    target: float
+    target: float | None
     seed: int
     steps: int
     exact: float  # share of exact answers at temperature 1, on held-out prompts
@@ -44,9 +47,10 @@ class PretrainReport:
 
 
 def pretrain(
-    task: Task, *, target: float, seed: int, steps: int = 1000, rate: float = 3e-3
+    task: Task, *, target: float | None, seed: int, steps: int = 1000, rate: float = 3e-3
 ) -> tuple[LanguageModel, PretrainReport]:
-    """A new model taught the task until `exact_rate` on held-out prompts is `target` or more, or the steps are over.
+    """A new model taught the task until `exact_rate` on held-out prompts is `target` or more, or the steps are over;
+    all the steps where it is None.
 
     loss = mean over the tokens of answers and their ends of -log pi(token | prompt, answer so far)
 
@@ -60,16 +64,17 @@ def pretrain(
     rng = np.random.default_rng([seed, _RECIPE])
     tests = task.draw(np.random.default_rng([seed, _RECIPE, 1]), _TESTS, held_out=True)
     optimizer = torch.optim.AdamW(lm.model.parameters(), lr=rate, betas=_BETAS)
-    exact, step = exact_rate(lm, task, tests, seed=seed), 0
-    while exact < target and step < steps:
+    every = _EVERY if task.demonstrate is None else _EVERY_SAMPLED
+    exact, step = 0.0, 0
+    while step < steps and (target is None or exact < target):
         step += 1
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, step / _WARM_UP)
         _learn(lm, optimizer, *_lesson(lm, task, rng))
-        if step % _EVERY == 0 or step == steps:
+        if step == steps or (target is not None and step % every == 0):
             exact = exact_rate(lm, task, tests, seed=seed)
     size = sum(weights.numel() for weights in lm.model.parameters())
-    reached = exact >= target
+    reached = target is None or exact >= target
     return lm, PretrainReport(task.name, target, seed, step, exact, reached, size, perf_counter() - begun)
 
 
@@ -77,16 +82,15 @@ def exact_rate(lm: LanguageModel, task: Task, questions: Questions, *, seed: int
     """Share of exact answers at temperature 1.
 
     One right answer each: mean over prompts of pi(answer, end | prompt), which is what the share of sampled answers
-    would be on average, without its noise. Instructions, with many right answers: one output is sampled for each.
+    would be on average, without its noise. Instructions, with many right answers: four outputs are sampled for each.
     """
-    prompts = token_ids(lm, questions.prompts)
     if task.demonstrate is None:
         with torch.inference_mode():
-            seen = forward(lm, prompts, _ended(lm, questions.answers))
+            seen = forward(lm, token_ids(lm, questions.prompts), _ended(lm, questions.answers))
         return float(seen.logp.double().sum(1).exp().mean())
-    draws = np.concatenate([uniforms(seed, f"test {row}", 1, task.max_tokens) for row in range(len(prompts))])
-    outputs = generate(lm, prompts, draws, Sampling(max_tokens=task.max_tokens))
-    return float(task.exact(questions.answers, [text_of(lm, one.tokens) for one in outputs]).mean())
+    asked = prompts_of(questions.prompts)
+    drawn = draw(lm, asked, _SAMPLES, Sampling(max_tokens=task.max_tokens), seed=seed)
+    return float(task.exact(repeat(questions.answers, _SAMPLES), drawn.texts).mean())
 
 
 def token_ids(lm: LanguageModel, prompts: Sequence[str]) -> list[list[int]]:
@@ -95,7 +99,9 @@ def token_ids(lm: LanguageModel, prompts: Sequence[str]) -> list[list[int]]:
     return ids
 
 
-def checkpoint(task: Task, *, target: float, seed: int, folder: Path, steps: int = 1000, rate: float = 3e-3) -> Path:
+def checkpoint(
+    task: Task, *, target: float | None, seed: int, folder: Path, steps: int = 1000, rate: float = 3e-3
+) -> Path:
     """The folder of a pretrained model, made now or found where an earlier call with the same settings made it.
 
     An ordinary Hugging Face folder with the report beside the weights (`pretrain.json`). Its name ends in a hash of the
@@ -107,7 +113,7 @@ def checkpoint(task: Task, *, target: float, seed: int, folder: Path, steps: int
         return place
     lm, report = pretrain(task, target=target, seed=seed, steps=steps, rate=rate)
     if not report.reached:
-        problem = f"{task.name} came to {report.exact:.3f} of {target:g} exact answers in {report.steps} steps."
+        problem = f"{task.name} came to {report.exact:.3f} of {target} exact answers in {report.steps} steps."
         raise InputError(problem, remedy="Allow more steps, or ask for less.")
     beside = folder / f".{place.name}.{token_hex(4)}.part"
     try:
@@ -144,8 +150,8 @@ def _ended(lm: LanguageModel, answers: Sequence[str]) -> list[list[int]]:
     return [[*one, lm.tokenizer.eos_token_id] for one in ids]
 
 
-def _check(target: float, steps: int) -> None:
-    if not 0.0 < target <= 1.0:
+def _check(target: float | None, steps: int) -> None:
+    if target is not None and not 0.0 < target <= 1.0:
         raise InputError(f"the target must be a share of exact answers in (0, 1], got {target}.", remedy="0.1, say.")
     if steps < 1:
         raise InputError(f"pretraining takes at least 1 step, got {steps}.", remedy="1000, say.")
