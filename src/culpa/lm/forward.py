@@ -1,10 +1,15 @@
-"""What a model thinks of given outputs: the log-probability of every token, in one pass."""
+"""What a model thinks of given outputs: the log-probability of every token.
+
+A prompt is read once for all its outputs, with its gradient: the outputs follow from copies of its keys and values. So
+a group of s outputs costs 1 prompt and s outputs, not s of both, for training as for measuring.
+"""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from culpa.errors import InputError
 from culpa.lm.features import Sketch
@@ -31,18 +36,15 @@ class Forward(NamedTuple):
 def forward(
     lm: LanguageModel, prompts: Tokens, responses: Tokens, temperature: float = 1.0, *, hidden: bool = False
 ) -> Forward:
-    """One pass over n prompts with the output of each. Prompts end, and outputs begin, in the same column."""
+    """The log-probabilities of n outputs, each after its prompt. Prompts that are alike are read once."""
     if len(prompts) != len(responses) or not responses or not all(prompts):
         problem = f"{len(prompts)} prompts and {len(responses)} outputs cannot be read together."
         raise InputError(problem, remedy="Give one output for each prompt, and no prompt without a token.")
-    before, seen = left_padded(prompts, lm.pad_id, lm.device)
-    width = max(1, *map(len, responses))
-    after, mask = right_padded(responses, width, lm)
-    found = _run(lm.model, torch.cat([before, after], 1), torch.cat([seen, mask.long()], 1), width, hidden)
-    logits = found.logits[:, -width - 1 : -1].float() / temperature
-    logp = logits.gather(2, after[..., None])[..., 0] - logits.logsumexp(-1)
-    states = found.hidden_states[-1][:, -width - 1 : -1] if hidden else None
-    return Forward(logp.masked_fill(~mask, 0.0), mask, logits, states)
+    tokens, mask = right_padded(responses, lm)
+    seen = _after(lm, [tuple(one) for one in prompts], tokens, mask, hidden)
+    logits = seen.logits.float() / temperature
+    logp = logits.gather(2, tokens[..., None])[..., 0] - logits.logsumexp(-1)
+    return Forward(logp.masked_fill(~mask, 0.0), mask, logits, seen.hidden)
 
 
 @torch.inference_mode()
@@ -57,9 +59,9 @@ def measure(
 ) -> list[Output]:
     """Given outputs as if the model had drawn them: log-probabilities and features, in the order they came in.
 
-    Sorted by length before they are cut in batches. An output without a token has log-probability 0.
+    Sorted by prompt and length before they are cut in batches. An output without a token has log-probability 0.
     """
-    order = sorted(range(len(responses)), key=lambda row: (len(prompts[row]) + len(responses[row]), row))
+    order = by_prompt(prompts, responses)
     found: dict[int, Output] = {}
     for first in range(0, len(order), batch):
         rows = order[first : first + batch]
@@ -73,8 +75,20 @@ def measure(
     return [found[row] for row in range(len(responses))]
 
 
-def right_padded(responses: Tokens, width: int, lm: LanguageModel) -> tuple[Tensor, Tensor]:
-    """Ids and boolean mask (n, width), every output beginning in the first column."""
+def by_prompt(prompts: Tokens, responses: Tokens) -> list[int]:
+    """Rows by the length of the prompt, then the prompt, then the length of the output: little padding, few prompts.
+
+    >>> by_prompt([[1, 2], [3], [1, 2], [4]], [[0, 0], [0], [0], [0]])
+    [1, 3, 2, 0]
+    """
+    return sorted(
+        range(len(responses)), key=lambda row: (len(prompts[row]), tuple(prompts[row]), len(responses[row]), row)
+    )
+
+
+def right_padded(responses: Tokens, lm: LanguageModel) -> tuple[Tensor, Tensor]:
+    """Ids and boolean mask (n, t), every output beginning in the first column; t is 1 at least."""
+    width = max(1, *map(len, responses))
     rows = [list(one) + [lm.pad_id] * (width - len(one)) for one in responses]
     sizes = torch.tensor([len(one) for one in responses], device=lm.device)
     mask = torch.arange(width, device=lm.device)[None] < sizes[:, None]
@@ -91,13 +105,39 @@ def _features(seen: Forward, responses: Tokens, sketch: Sketch) -> Any:
     return tally.values()
 
 
-def _run(model: Any, ids: Tensor, seen: Tensor, width: int, hidden: bool) -> Any:
-    keep = {"logits_to_keep": width + 1} if "logits_to_keep" in model.forward.__code__.co_varnames else {}
+class _Seen(NamedTuple):
+    logits: Tensor  # (n, t, v)
+    hidden: Tensor | None  # (n, t, h)
+
+
+def _after(lm: LanguageModel, prompts: list[tuple[int, ...]], tokens: Tensor, mask: Tensor, hidden: bool) -> _Seen:
+    """Logits of every token of the outputs: the first from the end of the prompt, the others from the one before."""
+    texts = list(dict.fromkeys(prompts))
+    ids, seen = left_padded(texts, lm.pad_id, lm.device)
+    cache = DynamicCache()
+    first = read(lm.model, ids, seen, cache, hidden=hidden, keep=1)
+    place = {text: row for row, text in enumerate(texts)}
+    rows = torch.tensor([place[one] for one in prompts], device=lm.device)
+    logits = [first.logits[:, -1:][rows]]
+    states = [first.hidden_states[-1][:, -1:][rows]] if hidden else []
+    if tokens.shape[1] > 1:
+        cache.batch_select_indices(rows)
+        known = torch.cat([seen[rows], mask[:, :-1].long()], 1)
+        rest = read(lm.model, tokens[:, :-1], known, cache, hidden=hidden)
+        logits.append(rest.logits)
+        states += [rest.hidden_states[-1]] if hidden else []
+    return _Seen(torch.cat(logits, 1), torch.cat(states, 1) if hidden else None)
+
+
+def read(model: Any, ids: Tensor, seen: Tensor, cache: DynamicCache, *, hidden: bool, keep: int = 0) -> Any:
+    """The model on tokens (n, t) after those of the cache; seen: mask of all of them. keep: logits of the last only."""
+    spared = {"logits_to_keep": keep} if keep and "logits_to_keep" in model.forward.__code__.co_varnames else {}
     return model(
         input_ids=ids,
         attention_mask=seen,
-        position_ids=positions(seen),
-        use_cache=False,
+        position_ids=positions(seen)[:, -ids.shape[1] :],
+        past_key_values=cache,
+        use_cache=True,
         output_hidden_states=hidden,
-        **keep,
+        **spared,
     )

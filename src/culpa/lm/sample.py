@@ -86,6 +86,8 @@ def table_of(drawn: Drawn) -> pl.DataFrame:
     }
     taken = {*texts, "prompt_id", "weight", "logprob", "length", "features"}
     kept = [name for name in drawn.prompts.columns.columns if name not in taken]
+    if not kept:
+        return pl.DataFrame(texts)
     rows = np.repeat(np.arange(len(drawn.tokens)), drawn.samples)
     return pl.DataFrame(texts).hstack(drawn.prompts.columns.select(kept)[rows].get_columns())
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from culpa.dynamics.advantages import advantage_of
-from culpa.lm.forward import forward, measure
+from culpa.lm.forward import by_prompt, forward, measure
 from culpa.lm.model import LanguageModel
 from culpa.lm.prompts import Prompts
 from culpa.lm.sample import Drawn, draw
@@ -141,10 +141,10 @@ class Part(NamedTuple):
 
 
 def micro_batches(drawn: Drawn, advantage: Array, size: int, device: torch.device) -> list[Part]:
-    """The outputs sorted by length and cut: alike ones go together, so that little is padded."""
+    """The outputs sorted by prompt and length and cut: little is padded, and few prompts are read twice."""
     prompts, outputs = drawn.repeated(), drawn.outputs
     flat = advantage.reshape(len(outputs), *advantage.shape[2:])
-    order = sorted(range(len(outputs)), key=lambda row: (len(prompts[row]) + len(outputs[row].tokens), row))
+    order = by_prompt(prompts, [one.tokens for one in outputs])
     parts = []
     for first in range(0, len(order), size):
         rows = order[first : first + size]
