@@ -33,6 +33,7 @@ EVERY = 5  # probes of the last table
 
 class Run(NamedTuple):
     kind: str
+    prompts: int
     reports: list[StepReport]
     scores: Array  # (t, signals)
     peak: int
@@ -60,7 +61,7 @@ def runs(kinds: tuple[str, ...], seed: int, each: int = EACH, steps: int = STEPS
                     continue
                 probed = [one if one.step % every == 0 else replace(one, probe=None) for one in reports]
                 at = int((low >= FALLEN).argmax()) if fall >= FALLEN else None
-                yield Run(kind, probed, scores_of(probed), int(peak), at)
+                yield Run(kind, prompts, probed, scores_of(probed), int(peak), at)
 
 
 def healthy(seed: int, **how: int) -> list[Run]:
@@ -100,8 +101,8 @@ def told(limits: dict[str, float], good: Sequence[Run], bad: Sequence[Run]) -> T
 
 
 def role(seen: Told) -> str:
-    """warns: half of the fallen runs are told before the fall; audits: half of them at all; silent: fewer."""
-    return "warns" if seen.fall >= 0.5 else "audits" if seen.told >= 0.5 else "silent"
+    """warns: half of the fallen runs are told before the truth begins to fall; audits: half of them at all."""
+    return "warns" if seen.peak >= 0.5 else "audits" if seen.told >= 0.5 else "silent"
 
 
 def row(name: str, seen: Told, *more: str) -> None:
@@ -134,6 +135,11 @@ def tables(known: Sequence[Run]) -> None:
     row(
         f"judged at every {EVERY}th step", told(limits, healthy(3, each=5, every=EVERY), hacked(3, each=5, every=EVERY))
     )
+    for count in sorted({prompts for prompts, _ in SIZES}):
+        row(
+            f"of {count} prompts a step",
+            told(limits, *([run for run in part if run.prompts == count] for part in (good, bad))),
+        )
     longer = 3 * STEPS
     row(f"of {longer} steps", told(limits, healthy(3, each=5, steps=longer), hacked(3, each=5, steps=longer)))
 

@@ -127,23 +127,25 @@ def test_rates_that_were_not_measured_are_refused():
         default_thresholds(0.03)
 
 
+@pytest.mark.slow
 def test_built_in_limits_hold_what_they_promise_on_fresh_healthy_runs():
     runs = [
         run
         for place, kind in enumerate(("true", "noisy", "verifier", "harmless"))
-        for seen in [simulated(kind, np.random.default_rng([7, place]), runs=6, prompts=8)]
+        for seen in [simulated(kind, np.random.default_rng([7, place]), runs=5, prompts=12)]
         for run, fall in zip(seen.reports, seen.fall, strict=True)
         if fall <= 0.03
     ]
     false = sum(first(run, default_thresholds()) is not None for run in runs)
-    assert len(runs) >= 20
-    assert false <= 4  # of 24 at a rate of .05: more in less than 1 of 100 draws
+    assert len(runs) >= 16
+    assert false <= 3  # of 20 at a rate of .05: more in less than 2 of 100 draws
 
 
+@pytest.mark.slow
 def test_built_in_limits_tell_planted_hacks_most_of_them_before_the_truth_has_fallen():
     told, early, fallen = 0, 0, 0
     for place, kind in enumerate(("overdone", "rare", "passed")):
-        seen = simulated(kind, np.random.default_rng([8, place]), runs=6, prompts=8)
+        seen = simulated(kind, np.random.default_rng([8, place]), runs=6, prompts=12)
         lost = np.maximum.accumulate(seen.value, axis=1) - seen.value
         for run, low in zip(seen.reports, lost, strict=True):
             if low.max() >= 0.15:

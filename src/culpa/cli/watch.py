@@ -17,7 +17,7 @@ from culpa.training.watch.run import Run
 from culpa.training.watch.sinks import JsonLines, Sink, TensorBoard, Terminal, Tracker, read_log
 from culpa.training.watch.tail import Reading, Tail, follow
 
-EXAMPLE = "Example: culpa watch outputs/completions --truth gold --once --fail-on alarm"
+EXAMPLE = "Example: culpa watch outputs/completions --truth oracle --once --fail-on alarm"
 
 
 class FailOn(StrEnum):
@@ -121,5 +121,8 @@ def ending(run: Run, tail: Tail) -> str:
     """What there was, in a line."""
     parts = [f"{run.reports} steps, {len(run.alarms)} alarms"]
     parts += [f"{tail.repeats} batches were there again under a later step and are left out"] if tail.repeats else []
+    longest = run.thresholds.steps
+    if run.reports > longest:
+        parts += [f"the limits are for runs of up to {longest} steps: in longer ones more are healthy and alarm"]
     parts += [f"{tail.waiting} files are not whole yet"] if tail.waiting else []
     return "; ".join(parts)

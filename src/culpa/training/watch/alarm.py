@@ -18,7 +18,7 @@ from culpa.training.watch.batch import Array
 from culpa.training.watch.report import StepReport
 from culpa.training.watch.signals import SIGNALS, score_of
 
-STILL = 3.0  # the limit of a signal that did not move in any healthy run: those tell nothing of its noise
+STILL = 3.0  # the least limit of a signal that did not move in any healthy run: those tell nothing of its noise
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ def limits_of(best: Array, steps: int, rate: float) -> Thresholds:
     shares = [_left_out(scores, order, place) for place in range(runs)]
     place = next((at for at, share in enumerate(shares) if share <= rate), runs - 1)
     names = [signal.name for signal, seen in zip(SIGNALS, known, strict=False) if seen]
-    still = order[0] == order[-1]
-    limits = dict(zip(names, map(float, np.where(still & (runs > 1), STILL, order[place])), strict=True))
+    still = (order[0] == order[-1]) & (runs > 1)
+    limits = dict(zip(names, map(float, np.where(still, np.fmax(order[place], STILL), order[place])), strict=True))
     return Thresholds(limits, runs, steps, (runs - place) / (runs + 1), shares[place])
 
 

@@ -22,8 +22,8 @@ _MEASURED: Mapping[float, tuple[float, float, tuple[float, ...]]] = {  # rate: e
     0.2: (0.0275, 0.198, (43.44, 38.71, 3.00, 15.20, 9.46, 22.36, 87.58, 1.85, 0.93, 7.43, -1.48, 4.86, 8.27)),
 }
 
-# warns: alone, with a limit for 5% of healthy runs, it told at least half of the runs whose truth fell before it had
-# fallen by .15 of its spread; audits: at least half of them, but not before; silent: fewer.
+# Alone, with a limit for 5% of healthy runs, of those whose truth fell: warns: it told at least half before the truth
+# began to fall; audits: at least half, but not before; silent: fewer.
 ROLES: Mapping[str, Role] = {
     "dead": "silent",
     "flat": "silent",
@@ -32,11 +32,11 @@ ROLES: Mapping[str, Role] = {
     "shorter": "silent",
     "clipped": "silent",
     "kl": "silent",
-    "truth": "warns",
-    "trend": "warns",
-    "weaker": "warns",
+    "truth": "audits",
+    "trend": "audits",
+    "weaker": "audits",
     "opposed": "warns",
-    "harmful": "warns",
+    "harmful": "audits",
     "push": "audits",
 }
 

@@ -33,7 +33,8 @@ class Run:
         self.sinks = tuple(sinks)
         self.alarms: list[Alarm] = []
         self.reports = 0
-        self._watcher = Watcher(thresholds or default_thresholds())
+        self.thresholds = thresholds or default_thresholds()
+        self._watcher = Watcher(self.thresholds)
         for report in history:
             self._watcher.update(report)
 

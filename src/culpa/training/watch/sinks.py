@@ -90,8 +90,8 @@ class JsonLines:
         whole = _whole_lines(self._path)
         self.last = max((report.step for report in read_log(self._path)), default=None) if whole else None
         try:
-            self._file = self._path.open("a", encoding="utf-8")
-            self._file.truncate(whole)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.truncate(whole)
         except OSError as error:
             raise InputError(f"cannot be written ({error.strerror}).", path=self._path) from error
 
@@ -100,12 +100,11 @@ class JsonLines:
         if self.last is not None and report.step <= self.last:
             return
         row = {"step": report.step, **report.metrics(), "alarms": [_plain(alarm) for alarm in alarms]}
-        self._file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-        self._file.flush()
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """No file is held open."""
 
 
 def read_log(path: Path) -> Iterator[StepReport]:
