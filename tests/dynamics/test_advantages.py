@@ -7,7 +7,7 @@ from culpa.dynamics import grpo, ppo, reinforce, rloo
 from culpa.dynamics.advantage import Advantage
 from culpa.dynamics.advantages import advantage_of
 from culpa.dynamics.sampled import Drawn, draw
-from culpa.signals import apply, parse
+from culpa.signals import apply, leave_one_out, parse
 
 START = np.log(np.array([[0.5, 0.2, 0.2, 0.1], [0.25, 0.25, 0.25, 0.25]]))
 REWARD = np.array([[1.0, 0.0, 0.3, -2.0], [1.0, 1.0, 0.0, 0.0]])
@@ -16,7 +16,7 @@ PATHS = [
     grpo(4),
     grpo(5, eps=0.1),
     grpo(5, eps=0.1, sample_std=True),
-    grpo(4).with_signal(parse("clip:0.5"), "clip:0.5"),
+    grpo(12).with_signal(parse("clip:0.5"), "clip:0.5"),
     rloo(4).with_signal(parse("scale:3"), "scale:3"),
 ]
 
@@ -35,8 +35,9 @@ def test_the_step_of_a_drawn_group(path):
     assert np.abs(wanted).max() > 0.01
 
 
-def test_reinforce_takes_the_reward():
+def test_reinforce_takes_the_reward_and_a_critic_is_the_others():
     assert apply(advantage_of(reinforce()), REWARD).tolist() == REWARD.tolist()
+    assert apply(advantage_of(ppo()), REWARD).tolist() == apply(leave_one_out(), REWARD).tolist()
     clipped = advantage_of(reinforce().with_signal(parse("clip:0.5"), "clip:0.5"))
     assert apply(clipped, REWARD)[0].tolist() == [0.5, 0.0, 0.3, -0.5]
 

@@ -6,7 +6,7 @@ from tests.objectives.tiny import random_batch, size
 from torch import tensor
 
 from culpa import InputError
-from culpa.objectives import Objective, divergence, entropy_bonus, policy_gradient, reduction
+from culpa.objectives import Objective, TokenBatch, divergence, entropy_bonus, policy_gradient, reduction
 
 TERMS = {"policy": (1.0, policy_gradient(0.2)), "kl": (0.3, divergence("k3")), "entropy": (-0.1, entropy_bonus())}
 ADVANTAGE = tensor([1.0, -2.0, 0.3, torch.nan, 0.0, 4.0], dtype=torch.float64)
@@ -33,6 +33,18 @@ def test_an_output_without_a_verdict_leaves_every_term():
     assert not leaf.grad[3].any()
     assert leaf.grad[4].any()  # an advantage of 0 is a verdict: it is held to the reference
     assert objective.denominator(batch.mask, ADVANTAGE).size == batch.mask[[0, 1, 2, 4, 5]].sum()
+
+
+@pytest.mark.parametrize(("over", "size"), [("token", 3.0), ("sequence", 2.0), ("sum", 2.0)])
+def test_a_token_without_a_verdict_leaves_its_output(over, size):
+    """Advantages 1, ?, 3 of one output, 5 of another, on its own policy: the mean is over what is known."""
+    batch = TokenBatch(torch.zeros(2, 3), tensor([[True, True, True], [True, False, False]]))
+    advantage = tensor([[1.0, torch.nan, 3.0], [5.0, 0.0, 0.0]])
+    objective = Objective({"policy": (1.0, policy_gradient())}, reduction(over))
+    by = objective.denominator(batch.mask, advantage)
+    first = (1 + 3) / 2 if over == "sequence" else 1 + 3
+    assert by.size == size
+    assert objective(batch, advantage, by).value.item() == pytest.approx(-(first + 5) / size)
 
 
 def test_messages():

@@ -104,6 +104,20 @@ def test_the_clip_is_the_learners():
         assert objective(batch, one, objective.denominator(batch.mask, one)).value.item() == pytest.approx(-ratio)
 
 
+def test_the_ratio_is_that_of_what_the_loss_is_a_mean_over():
+    """Log-ratios 0.3 and -0.3, clip 0.2: nothing is cut of the output, one ratio of the tokens is."""
+    batch = TokenBatch(tensor([[0.3, -0.3]]), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 2))
+    one, path = torch.ones(1), ppo(clip=0.2)
+    found = {}
+    for over in ("sum", "sequence", "token", "constant:2"):
+        objective = objective_of(path, over=over)
+        found[over] = objective(batch, one, objective.denominator(batch.mask, one)).value.item()
+    tokens_mean = -(1.2 + np.exp(-0.3)) / 2
+    assert found == pytest.approx(
+        {"sum": -1.0, "sequence": tokens_mean, "token": tokens_mean, "constant:2": tokens_mean}
+    )
+
+
 @pytest.mark.parametrize("learner", [best_of_n(4), tilt(0.5), rloo(4).as_flow()], ids=["best of n", "tilt", "flow"])
 def test_a_learner_without_steps_has_no_loss(learner):
     with pytest.raises(InputError, match=r"is not trained by steps of a loss\. Take a learner that walks"):
