@@ -50,12 +50,12 @@ def test_the_end_token_counts_where_an_output_came_to_its_end():
 def test_what_was_sampled_is_measured_alike():
     lm = llama()
     asked = prompts_of(["abc=", "h="], pl.DataFrame({"answer": ["cba", "h"]}))
-    made = record(draw(lm, asked, 4, Sampling(max_tokens=8), seed=0))
+    made = record(draw(lm, asked, 32, Sampling(max_tokens=3), seed=0))
     table = made.table
     found = likelihoods(lm)(table["prompt"].to_list(), table["response"].to_list(), table)
     same = [len(tokens(lm, text)) + end for text, end in zip(table["response"], table["ended"], strict=True)]
     told = np.asarray(same) == made.length[made.present]  # special tokens that were drawn are not in the text
-    assert told.any()
+    assert told.sum() > 5
     np.testing.assert_allclose(found.values[told], made.logprob[made.present][told], atol=1e-4)
 
 

@@ -15,6 +15,7 @@ from culpa.lm.functions import FunctionScorer
 from culpa.lm.line import Line
 from culpa.lm.score import Scorer
 from culpa.probing import parse_target
+from culpa.probing.style import known_style
 from culpa.verifiers.process import Limits
 
 Kind = Literal["model", "function", "server", "judge", "logprob"]
@@ -97,8 +98,7 @@ def folder_of(parts: Path, spec: Spec) -> Path:
 def opened(spec: Spec, way: Way = Way()) -> Iterator[Scorer]:
     """The scorer of a spec, ready to be asked; its process ends with the block."""
     if spec.kind == "function":
-        limits = Limits(way.seconds or FUNCTION_SECONDS, way.memory)
-        with FunctionScorer(parse_target(spec.source), limits, style=way.style, answer=way.answer) as scorer:
+        with FunctionScorer(parse_target(spec.source), _limits(way), style=way.style, answer=way.answer) as scorer:
             yield scorer
     elif spec.kind == "server":
         yield RewardServer(_line(spec.source, way), answer=way.answer)
@@ -130,13 +130,18 @@ def identity(spec: Spec, way: Way) -> dict[str, object]:
 
 
 def check_spec(spec: Spec, way: Way) -> None:
-    """Refuse, before any work is done, what could not be opened; models are only looked for."""
+    """Refuse, before any work is done, what could not be opened; models of a hub are not looked for."""
     if spec.kind == "function":
         parse_target(spec.source)
+        _limits(way)
+        if way.style is not None:
+            known_style(way.style)
     elif spec.kind == "server":
         _line(spec.source, way)
     elif spec.kind == "judge":
         _line(chat_url(spec.source.removeprefix(_JUDGE))[0], way)
+    elif spec.source.startswith((".", "/", "~")) and not Path(spec.source).is_dir():
+        raise InputError("there is no such folder.", path=spec.source, remedy="Name the folder of a model.")
 
 
 def _kind(source: str) -> Kind:
@@ -156,7 +161,12 @@ def _line(url: str, way: Way) -> Line:
         if not key:
             problem = f"the environment variable {shorten(repr(way.key_env))} is not set."
             raise InputError(problem, remedy="Set it to the server's key, or leave --key-env out.")
-    return Line(url, key=key, timeout=way.seconds or SERVER_SECONDS, tries=way.tries, threads=way.threads)
+    seconds = SERVER_SECONDS if way.seconds is None else way.seconds
+    return Line(url, key=key, timeout=seconds, tries=way.tries, threads=way.threads)
+
+
+def _limits(way: Way) -> Limits:
+    return Limits(FUNCTION_SECONDS if way.seconds is None else way.seconds, way.memory)
 
 
 def _with_torch(spec: Spec, way: Way) -> Scorer:
