@@ -33,6 +33,7 @@ def test_the_usual_values_and_leading_axes():
     gates = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 1.0]])[:, None, :]
     assert apply(layered(), gates).tolist() == [[1.0, 0.3, 0.0]]
     assert apply(layered(-1.0, 0.0, 2.0), gates).tolist() == [[2.0, 0.0, -1.0]]
+    assert apply(layered(), 0.5 * gates).tolist() == [[0.0, 0.0, 0.0]]
     many = np.stack([gates, gates[..., ::-1]], axis=1)
     assert apply(layered(), many).tolist() == [[[1.0, 0.3, 0.0]], [[0.0, 0.3, 1.0]]]
 

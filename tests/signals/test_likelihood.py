@@ -65,6 +65,14 @@ def test_perplexity_is_per_token_and_long_reasoning_is_forgiven():
     assert turned.tolist() == [[0.5, 1.0]]
 
 
+def test_the_length_of_reasoning_counts_by_its_tenfold():
+    """1 / 2 is less than 1.6 / 3: by natural logarithms it would be the other way round."""
+    logp = np.array([[[-1.0, -1.6]]])
+    assert apply(perplexity_rank(), logp, equal_group((1, 2), length=np.array([[10.0, 100.0]]))).tolist() == [
+        [1.0, 0.5]
+    ]
+
+
 def test_ties_unknown_lengths_and_endless_groups():
     logp = np.full((1, 1, 4), -1.0)
     value = apply(perplexity_rank(), logp, equal_group((1, 4), length=np.array([[10.0, 10.0, NAN, 0.0]])))

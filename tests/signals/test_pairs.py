@@ -55,6 +55,7 @@ def test_only_prompts_with_both_count_and_missing_verdicts_leave():
 def test_an_output_without_weight_gets_nothing():
     group = Group(weight=np.array([[0.5, 0.5, 0.0]]), present=np.ones((1, 3), dtype=bool))
     assert apply(balanced_pairs(draw=False), [[1.0, 0.0, 1.0]], group).tolist() == [[0.5, -0.5, 0.0]]
+    assert apply(balanced_pairs(draw=False), [[1.0, 0.0, 0.0]], group).tolist() == [[0.5, -0.5, 0.0]]
 
 
 def test_the_bar_of_correctness():

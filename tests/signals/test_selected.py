@@ -63,6 +63,9 @@ def test_the_choice_moves_on_with_its_state_and_repeats_from_it():
     second, _ = step.apply(reward, group, state)
     assert not np.array_equal(first, second)
     assert_array_equal(second, step.apply(reward, group, state)[0])
+    pull = add_selected(1.0, "one_correct", advantage=SILENT)
+    after = pull.apply(reward, group, pull.init((4, 8), np.random.default_rng(0)))[1]
+    assert_array_equal(pull.apply(reward, group, after)[0], second)
 
 
 def test_endless_groups_select_the_shortest_there_is():

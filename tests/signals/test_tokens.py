@@ -81,6 +81,12 @@ def test_tokens_without_a_score_leave_the_mean_and_bear_all():
     assert np.isnan(credit[~MASK]).all()
 
 
+def test_what_a_tool_said_has_no_part_in_the_mean():
+    mask = np.array([True, False, True])[:, None, None]
+    credit = running_credit(Tokens(mask, score=np.array([1.0, 50.0, 3.0])[:, None, None]))
+    assert credit.ravel() == pytest.approx([sigmoid(1.0), NAN, sigmoid(2.0)], nan_ok=True)
+
+
 def test_large_scores_do_not_overflow():
     credit = running_credit(Tokens(np.ones((1, 1, 2), dtype=bool), score=np.array([[[1e5, -1e5]]])))
     assert credit.tolist() == [[[1.0, 0.0]]]
