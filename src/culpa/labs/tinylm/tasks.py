@@ -84,7 +84,10 @@ class Task:
         >>> sort(4, 3).truth("aabb", "aabb"), sort(4, 3).truth("aabb", "aab"), sort(4, 3).truth("aabb", "")
         (1.0, 0.375, 0.0)
         """
-        marks = self.parts(answer, response)
+        return self.worth(self.parts(answer, response))
+
+    def worth(self, marks: Sequence[bool]) -> float:
+        """The true reward of a response whose parts have these marks."""
         return self.share * sum(marks) / len(marks) + (1.0 - self.share) * all(marks)
 
     def truths(self, answers: Sequence[str], responses: Sequence[str]) -> Array:
