@@ -8,7 +8,7 @@ from tests.papers import case
 
 from culpa.papers.shortest_correct import ACCURACY, LENGTHS, experiment, holds, probe, train, ways
 from culpa.signals import Group, apply
-from culpa.signals.selected import law
+from culpa.signals.selected import selection_ratio
 
 lost = partial(case.lost, "shortest_correct")
 
@@ -45,7 +45,7 @@ def test_when_long_outputs_are_wrong_the_selected_are_shorter_than_the_mean():
     weight = np.concatenate([prob * ACCURACY, prob * (1 - ACCURACY)])[None]
     length, right = np.tile(LENGTHS, 2)[None], np.repeat([1.0, 0.0], 40)[None]
     group = Group(weight, np.ones((1, 80), dtype=bool), length=length, enumerated=True)
-    q = weight * apply(law("shortest_correct", size=8), right, group)
+    q = weight * apply(selection_ratio("shortest_correct", size=8), right, group)
     assert q.sum() == pytest.approx(1.0, abs=1e-4)
     assert float((q * length).sum()) < prob @ LENGTHS - 5
 
@@ -63,7 +63,7 @@ def test_one_update_is_on_average_the_exact_one():
     weight = np.concatenate([prob * ACCURACY, prob * (1 - ACCURACY)])[None]
     length, right = np.tile(LENGTHS, 2)[None], np.repeat([1.0, 0.0], 40)[None]
     group = Group(weight, np.ones((1, 80), dtype=bool), length=length, enumerated=True)
-    q = (weight * apply(law("shortest_correct", size=8), right, group)).reshape(2, 40).sum(axis=0)
+    q = (weight * apply(selection_ratio("shortest_correct", size=8), right, group)).reshape(2, 40).sum(axis=0)
     exact = 0.05 * (q - prob * q.sum())
     exact = exact - prob @ exact
     assert moved == pytest.approx(exact, abs=1e-3)

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from culpa import InputError
 from culpa.signals import Group, apply, center, chain, equal_group, scale
 from culpa.signals.draws import one_of
-from culpa.signals.selected import add_selected, law
+from culpa.signals.selected import add_selected, selection_ratio
 
 NAN = np.nan
 PI = np.array([0.1, 0.15, 0.2, 0.25, 0.3])
@@ -36,14 +36,14 @@ def test_the_exact_law_is_the_mean_over_all_groups(select):
     size, expected = 3, np.zeros(5)
     for drawn in product(range(5), repeat=size):
         np.add.at(expected, list(drawn), np.prod(PI[list(drawn)]) * slow(select, drawn))
-    value = apply(law(select, size=size), RIGHT[None], EXACT, rng=np.random.default_rng(0))[0]
+    value = apply(selection_ratio(select, size=size), RIGHT[None], EXACT, rng=np.random.default_rng(0))[0]
     assert value * PI == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("select", [one for one in RULES if one != "one_correct"])
 def test_a_drawn_group_is_the_slow_form(select):
     drawn = np.random.default_rng(1).choice(5, size=(50, 4), p=PI)
-    value = apply(law(select), RIGHT[drawn], equal_group(drawn.shape, length=LENGTH[drawn]))
+    value = apply(selection_ratio(select), RIGHT[drawn], equal_group(drawn.shape, length=LENGTH[drawn]))
     assert value == pytest.approx(4 * np.array([slow(select, one) for one in drawn]))
 
 
@@ -51,14 +51,16 @@ def test_one_correct_is_one_of_them_and_each_as_often_as_its_weight():
     reward = np.array([1.0, 1.0, 0.0, 1.0])
     weight = np.tile([0.1, 0.3, 0.2, 0.4], (20_000, 1))
     group = Group(weight=weight, present=np.ones(weight.shape, dtype=bool))
-    value = apply(law("one_correct"), np.broadcast_to(reward, weight.shape), group, rng=np.random.default_rng(0))
+    value = apply(
+        selection_ratio("one_correct"), np.broadcast_to(reward, weight.shape), group, rng=np.random.default_rng(0)
+    )
     assert ((value > 0).sum(axis=1) == 1).all()
     assert (weight * value).sum(axis=1) == pytest.approx(1.0)
     assert (value > 0).mean(axis=0) == pytest.approx([0.125, 0.375, 0.0, 0.5], abs=0.015)
 
 
 def test_the_choice_moves_on_with_its_state_and_repeats_from_it():
-    step, reward, group = law("one_correct"), np.ones((4, 8)), equal_group((4, 8))
+    step, reward, group = selection_ratio("one_correct"), np.ones((4, 8)), equal_group((4, 8))
     first, state = step.apply(reward, group, step.init((4, 8), np.random.default_rng(0)))
     second, _ = step.apply(reward, group, state)
     assert not np.array_equal(first, second)
@@ -69,17 +71,17 @@ def test_the_choice_moves_on_with_its_state_and_repeats_from_it():
 
 
 def test_endless_groups_select_the_shortest_there_is():
-    value = apply(law("shortest_correct"), RIGHT[None], EXACT)[0]
+    value = apply(selection_ratio("shortest_correct"), RIGHT[None], EXACT)[0]
     assert value == pytest.approx([0.0, 1 / 0.35, 1 / 0.35, 0.0, 0.0])
-    assert apply(law("correct"), RIGHT[None], EXACT)[0] == pytest.approx(RIGHT / 0.45)
-    assert value == pytest.approx(apply(law("shortest_correct", size=500), RIGHT[None], EXACT)[0])
+    assert apply(selection_ratio("correct"), RIGHT[None], EXACT)[0] == pytest.approx(RIGHT / 0.45)
+    assert value == pytest.approx(apply(selection_ratio("shortest_correct", size=500), RIGHT[None], EXACT)[0])
 
 
 def test_it_is_the_gradient_of_cloning():
     """E_pi[A grad log pi] with A = c q / pi is c times the derivative of sum_y q log pi by every logit."""
     size, c = 4, 0.3
     value = apply(add_selected(c, size=size, advantage=SILENT), RIGHT[None], EXACT)[0]
-    q = apply(law("shortest_correct", size=size), RIGHT[None], EXACT)[0] * PI
+    q = apply(selection_ratio("shortest_correct", size=size), RIGHT[None], EXACT)[0] * PI
     logits, h, numeric = np.log(PI), 1e-6, []
     for y in range(5):
         sides = [logits + sign * h * np.eye(5)[y] for sign in (1, -1)]
@@ -101,9 +103,11 @@ def test_it_comes_on_top_of_the_advantage():
 
 def test_ties_share_and_failures_get_nothing():
     group = equal_group((2, 3), length=np.array([[2.0, 2.0, 9.0], [1.0, 2.0, 3.0]]))
-    value = apply(law("shortest_correct"), [[1.0, 1.0, 1.0], [0.0, 0.5, 0.0]], group)
+    value = apply(selection_ratio("shortest_correct"), [[1.0, 1.0, 1.0], [0.0, 0.5, 0.0]], group)
     assert value.tolist() == [[1.5, 1.5, 0.0], [0.0, 0.0, 0.0]]
-    assert apply(law("shortest_correct", correct=0.4), [[1.0, 1.0, 1.0], [0.0, 0.5, 0.0]], group)[1].tolist() == [
+    assert apply(selection_ratio("shortest_correct", correct=0.4), [[1.0, 1.0, 1.0], [0.0, 0.5, 0.0]], group)[
+        1
+    ].tolist() == [
         0,
         3,
         0,
@@ -112,9 +116,11 @@ def test_ties_share_and_failures_get_nothing():
 
 def test_unknown_lengths_and_missing_verdicts():
     group = equal_group((1, 4), length=np.array([[NAN, 3.0, 1.0, 5.0]]))
-    value = apply(law("shortest_correct"), [[1.0, 1.0, NAN, 1.0]], group)
+    value = apply(selection_ratio("shortest_correct"), [[1.0, 1.0, NAN, 1.0]], group)
     assert_array_equal(value, [[NAN, 2.0, NAN, 0.0]])
-    assert_array_equal(apply(law("correct"), [[1.0, 0.0, NAN, 1.0]], equal_group((1, 4))), [[1.5, 0.0, NAN, 1.5]])
+    assert_array_equal(
+        apply(selection_ratio("correct"), [[1.0, 0.0, NAN, 1.0]], equal_group((1, 4))), [[1.5, 0.0, NAN, 1.5]]
+    )
 
 
 def test_an_output_without_weight_has_no_say():
@@ -123,7 +129,7 @@ def test_an_output_without_weight_has_no_say():
         present=np.ones((1, 4), dtype=bool),
         length=np.array([[4.0, 2.0, 1.0, 2.0]]),
     )
-    assert apply(law("shortest_correct"), np.ones((1, 4)), group).tolist() == [[0.0, 2.0, 0.0, 2.0]]
+    assert apply(selection_ratio("shortest_correct"), np.ones((1, 4)), group).tolist() == [[0.0, 2.0, 0.0, 2.0]]
 
 
 def test_one_of_gives_each_its_chance_and_none_without_weight():
@@ -143,9 +149,13 @@ MESSAGES = [
     (lambda: add_selected(NAN), "coefficient must be a finite number, got nan. 0 leaves it out."),
     (
         lambda: add_selected(0.1, "best"),
-        "select must be one of correct, one_correct, shortest_correct, longest_correct, shortest, got 'best'. See law.",
+        "select must be one of correct, one_correct, shortest_correct, longest_correct, shortest, got 'best'. "
+        "See add_selected.",
     ),
-    (lambda: law("correct", size=0), "size must be 1 or more, got 0. It is the number of outputs of a group."),
+    (
+        lambda: selection_ratio("correct", size=0),
+        "size must be 1 or more, got 0. It is the number of outputs of a group.",
+    ),
     (
         lambda: apply(add_selected(0.1), [[1.0]]),
         "selecting shortest_correct needs the group's length, which is not there. "

@@ -119,10 +119,10 @@ def marginal_gain() -> Transform:
 
     def act(signal: Array, group: Group) -> Array:
         _check(signal, "marginal_gain")
-        total = _READINGS["logprob"](signal)
-        share = moments(total, group).share
+        total, share = _from_top(_sum(signal), group)
         logs = np.where(share > 0, np.where(np.isnan(total), 0.0, total), -np.inf)
-        with np.errstate(divide="ignore", invalid="ignore"):  # of a lone output there is nothing to compare with
+        # Of a lone output there is nothing to compare with; one without weight may be far above all others.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             weighed = logs + np.log(share)
             others = np.logaddexp(_before(weighed), _before(weighed[..., ::-1])[..., ::-1])
             rest = others - np.log1p(-share)
@@ -130,8 +130,8 @@ def marginal_gain() -> Transform:
             gain = np.where(
                 ratio < _LARGE, np.log1p(share * np.expm1(np.minimum(ratio, _LARGE))), np.log(share) + ratio
             )
-        mean = np.logaddexp(others, weighed)
-        limit = np.expm1(np.where(np.isneginf(mean) | np.isnan(total), np.nan, total - mean))
+            mean = np.logaddexp(others, weighed)
+            limit = np.expm1(np.where(np.isneginf(mean) | np.isnan(total), np.nan, total - mean))
         small = (share == 0) | group.enumerated
         return np.where(small, limit, gain / np.where(share > 0, share, 1.0))
 
@@ -159,21 +159,17 @@ def answer_weights(kind: Objective = "logprob") -> Transform:
         _check(signal, "answer_weights")
         known = ~np.isnan(signal)
         count = np.maximum(known.sum(axis=0), 1)
-        total = _READINGS["logprob"](signal)
-        if kind == "marginal":
-            share = moments(total, group).share
-            logs = np.where(share > 0, total, -np.inf)
-            top = np.where(np.isnan(logs), -np.inf, logs).max(axis=-1, keepdims=True)
-            held = np.where(np.isfinite(top), top, 0.0)
-            mean = (share * np.exp(np.where(share > 0, total - held, -np.inf))).sum(axis=-1, keepdims=True)
-            value = np.exp(total - held) / np.where(mean > 0, mean, np.nan)
-        else:
-            value = {
-                "logprob": np.ones(total.shape),
-                "mean_logprob": 1.0 / count,
-                "probability": np.exp(total),
-                "token_probability": np.exp(signal) / count,
-            }[kind]
+        value: Array = np.ones(signal.shape[1:])
+        if kind == "mean_logprob":
+            value = 1.0 / count
+        elif kind == "probability":
+            value = _exp(_sum(signal))
+        elif kind == "token_probability":
+            value = _exp(signal) / count
+        elif kind == "marginal":
+            total, share = _from_top(_sum(signal), group)
+            mean = (share * np.exp(np.where(share > 0, total, -np.inf))).sum(axis=-1, keepdims=True)
+            value = _exp(total) / np.where(mean > 0, mean, np.nan)
         return np.where(known, value, np.nan)
 
     return stateless(act)
@@ -188,12 +184,24 @@ def _mean(signal: Array) -> Array:
     return np.asarray(_sum(signal) / np.maximum((~np.isnan(signal)).sum(axis=0), 1))
 
 
+def _exp(signal: Array) -> Array:
+    with np.errstate(over="ignore"):  # of log-probabilities there is nothing to overflow
+        return np.asarray(np.exp(signal))
+
+
+def _from_top(total: Array, group: Group) -> tuple[Array, Array]:
+    """Log-probabilities less the largest of the group that has weight, and the share of each cell."""
+    share = moments(total, group).share
+    top = np.where(share > 0, total, -np.inf).max(axis=-1, keepdims=True)
+    return total - np.where(np.isfinite(top), top, 0.0), share
+
+
 _READINGS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
     {
         "logprob": _sum,
         "mean_logprob": _mean,
-        "probability": lambda signal: np.asarray(np.exp(_sum(signal))),
-        "token_probability": lambda signal: _mean(np.exp(signal)),
+        "probability": lambda signal: _exp(_sum(signal)),
+        "token_probability": lambda signal: _mean(_exp(signal)),
     }
 )
 

@@ -51,7 +51,7 @@ def add_selected(
     """
     _check(coefficient, select, size)
     inner = chain(center(), divide_std()) if advantage is None else advantage
-    step = law(select, correct=correct, size=size)
+    step = selection_ratio(select, correct=correct, size=size)
 
     def init(shape: tuple[int, ...], rng: Generator | None) -> State:
         if inner.output(shape) != shape:
@@ -67,7 +67,7 @@ def add_selected(
     return Transform(init, act)
 
 
-def law(select: Select, *, correct: float = 0.5, size: int | None = None) -> Transform:
+def selection_ratio(select: Select, *, correct: float = 0.5, size: int | None = None) -> Transform:
     """The ratio q / w: how much oftener the selected output of a group is this one than a draw of the policy is.
 
     Its mean over a group under the weights is 1, or the chance that there is anything to select. An output of unknown
@@ -122,6 +122,8 @@ def _check(coefficient: float, select: str, size: int | None) -> None:
     if not np.isfinite(coefficient):
         raise InputError(f"coefficient must be a finite number, got {coefficient}.", remedy="0 leaves it out.")
     if select not in get_args(Select):
-        raise InputError(f"select must be one of {', '.join(get_args(Select))}, got {select!r}.", remedy="See law.")
+        raise InputError(
+            f"select must be one of {', '.join(get_args(Select))}, got {select!r}.", remedy="See add_selected."
+        )
     if size is not None and size < 1:
         raise InputError(f"size must be 1 or more, got {size}.", remedy="It is the number of outputs of a group.")
