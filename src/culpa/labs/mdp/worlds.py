@@ -1,12 +1,25 @@
-"""Worlds to try a reward in: a chain, two rooms, a cliff."""
+"""Worlds to try a reward in: arms, a chain, two rooms, a cliff."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from culpa.errors import InputError
 from culpa.labs.mdp.world import Mdp
 from culpa.metrics.arrays import Array
 
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))  # up, right, down, left
+
+
+def bandit(pay: ArrayLike) -> Mdp:
+    """One state: every action (a,) pays its own and ends the episode.
+
+    >>> bandit([0.0, 1.0]).reward.tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    given = np.atleast_1d(np.asarray(pay, dtype=np.float64))
+    transition = np.zeros((2, len(given), 2))
+    transition[:, :, 1] = 1.0
+    return Mdp(transition, np.stack([given, np.zeros(len(given))]), 1.0, np.eye(2)[0])
 
 
 def chain(length: int, gamma: float = 0.95, *, slip: float = 0.0) -> Mdp:
