@@ -124,13 +124,15 @@ def marginal_gain() -> Transform:
         # Of a lone output there is nothing to compare with; one without weight may be far above all others.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             weighed = logs + np.log(share)
-            others = np.logaddexp(_before(weighed), _before(weighed[..., ::-1])[..., ::-1])
+            mean = np.logaddexp.reduce(weighed, axis=-1, keepdims=True)
+            own = np.exp(weighed - mean)  # above one half the difference would lose digits; of ties none is
+            apart = np.logaddexp(_before(weighed), _before(weighed[..., ::-1])[..., ::-1])
+            others = np.where(own > 0.5, apart, mean + np.log1p(-own))
             rest = others - np.log1p(-share)
             ratio = np.where(np.isnan(total) | np.isneginf(rest), np.nan, total - rest)
             gain = np.where(
                 ratio < _LARGE, np.log1p(share * np.expm1(np.minimum(ratio, _LARGE))), np.log(share) + ratio
             )
-            mean = np.logaddexp(others, weighed)
             limit = np.expm1(np.where(np.isneginf(mean) | np.isnan(total), np.nan, total - mean))
         small = (share == 0) | group.enumerated
         return np.where(small, limit, gain / np.where(share > 0, share, 1.0))
