@@ -5,9 +5,21 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from benchmarks.honest import plan, report, store
+from benchmarks.honest import credit, plan, report, store
 from benchmarks.honest.columns import Column, column, columns
-from benchmarks.honest.plan import LEARNERS, MARKS, PLACES, SEEDS, TRUE, Place, Run, chosen, fingerprint, runs
+from benchmarks.honest.plan import (
+    CREDIT_PLACES,
+    LEARNERS,
+    MARKS,
+    PLACES,
+    SEEDS,
+    TRUE,
+    Place,
+    Run,
+    chosen,
+    fingerprint,
+    runs,
+)
 
 from culpa.metrics import spearman
 
@@ -17,9 +29,10 @@ PROXIES = tuple(f"p{number}" for number in range(20))
 
 def test_every_place_learner_proxy_and_seed_is_run_once_and_the_truth_beside_them():
     found = runs(["a", "b"])
-    assert len(found) == len(set(found)) == len(PLACES) * len(LEARNERS) * len(SEEDS) * 3
+    assert len(found) == len(set(found)) == (len(PLACES) * 3 + len(CREDIT_PLACES) * 2) * len(LEARNERS) * len(SEEDS)
     assert len({run.name for run in found}) == len(found)
-    assert {run.proxy for run in found} == {TRUE, "a", "b"}
+    assert {run.proxy for run in found if run.place in PLACES} == {TRUE, "a", "b"}
+    assert {run.proxy for run in found if run.place in CREDIT_PLACES} == {"binary", "partial"}
     assert all(first.seed <= second.seed for first, second in pairwise(found))
 
 
@@ -172,3 +185,71 @@ def test_figures_are_plain():
     assert report.quotient([{"regret": 0.01}], [{}]) == "–"
     assert report.surely([{"gap_low": 0.1}, {"gap_low": -0.1}, {"gap_low": None}]) == "1 of 2"
     json.dumps(report.grid(["a"], [["b"]]))
+
+
+def advice(kind, named, **leans):
+    rows = [
+        {"model": world, "prior": prior, "credit": name, "success": value if prior == "main" else 1.0 - value}
+        for prior in ("main", "other")
+        for world, (binary, partial) in leans.items()
+        for name, value in (("binary", binary), ("partial", partial), ("staged", 2.0))
+    ]
+    return {"kind": kind, "credit": named, "outcomes": rows, "p": 0.1, "q": 0.4, "r": 0.5, "rule": None}
+
+
+def case(kind="use", named="partial", binary=(0.2, 0.3), partial=(0.5, 0.4), **leans):
+    told = advice(kind, named, **(leans or {"skills": (0.3, 0.9)}))
+    return credit.Case("both_rare GRPO", told, {"binary": binary, "partial": partial}, 0.01)
+
+
+def test_a_credit_is_right_where_it_is_as_good_as_the_best():
+    assert case().right == ("partial",)
+    assert case(binary=(0.4, 0.42)).right == ("binary", "partial")
+    assert case(partial=(0.1, 0.1)).right == ("binary",)
+
+
+def test_advice_is_held_against_what_happened():
+    assert credit.verdict(case()) == "right"
+    assert credit.verdict(case(named="binary")) == "wrong"
+    assert credit.verdict(case(binary=(0.4, 0.42), named="binary")) == "right"
+    assert credit.verdict(case("no difference", None)) == "wrong"
+    assert credit.verdict(case("no difference", None, binary=(0.44, 0.44))) == "right"
+    assert credit.verdict(case("cannot tell", "binary")) == "none given"
+    assert credit.verdict(case(named="staged")) == "staged: not trained"
+
+
+def test_a_world_leans_by_the_main_prior_and_beyond_the_tolerance():
+    one = case(skills=(0.3, 0.9), alike=(0.5, 0.54), other=(0.9, 0.2))
+    assert [credit.lean(one, world) for world in ("skills", "alike", "other", "none")] == [
+        "partial",
+        None,
+        "binary",
+        None,
+    ]
+
+
+def test_the_table_counts():
+    found = [case(), case(named="binary"), case("cannot tell", None, skills=(0.9, 0.1))]
+    text = credit.tables(found)
+    assert rows_of(text)["advice"] == ["1", "1", "1"]
+    assert rows_of(text)["world: skills"] == ["2", "1", "0"]
+    assert rows_of(text)["always binary"] == ["0", "3", "0"]
+    assert rows_of(text)["both_rare GRPO"][-1] == "none given"
+
+
+def test_cases_are_those_with_every_seed(tmp_path):
+    pair, how = CREDIT_PLACES[0], LEARNERS[0]
+    asked = [Run(pair, how, name, seed) for name in plan.CREDITS for seed in SEEDS]
+    marks = dict.fromkeys(runs([]), "f")
+    store.write(
+        tmp_path / "advice" / f"{pair.name}-{how.partition(':')[0]}.json",
+        credit.mark_of(pair, how),
+        advice("use", "partial", skills=(0.1, 0.9)),
+    )
+    for number, run in enumerate(asked):
+        assert credit.cases(tmp_path, marks) == []
+        document = {"truth": [0.0, 0.1 * number], "start": 0.02}
+        store.write(tmp_path / "runs" / f"{run.name}.json", "f", document)
+    (found,) = credit.cases(tmp_path, marks)
+    assert found.ends == {"binary": (0.0, 0.1), "partial": (pytest.approx(0.2), pytest.approx(0.3))}
+    assert (found.name, found.start, credit.verdict(found)) == (f"{pair.name} RLOO", 0.02, "right")

@@ -20,8 +20,12 @@ LEARNERS = ("rloo:8", "grpo:8")
 SEEDS = (0, 1)
 MARKS = (0.05, 0.1, 0.2, 0.5, 1.0)  # parts of a run after which the truth is measured
 
+PAIRS = ("moderate", "both_rare", "easy_hard", "overlapping", "rivals", "size_without")  # of constraints
+CREDITS = ("binary", "partial")  # what an output is given that meets one of two
+
 TRUE = "true"  # the truth itself as a reward: what is possible, and in no statistic
-TRAINING = {"steps": 100, "prompts": 32, "rate": 4e-4, "reduction": "sum"}
+TRAINING = {"steps": 80, "prompts": 24, "rate": 1.5e-4, "reduction": "sum"}
+CREDIT_TRAINING = TRAINING | {"steps": 140, "rate": 4e-4}  # success is rare at first
 JUDGED = {"prompts": 256, "samples": 4}  # held out, on which the truth is measured at every mark
 MEASURED = {"prompts": 300, "samples": 8}  # what the measures see of the initial policy
 RECIPE = 1  # raised when the same plan would give other numbers
@@ -31,16 +35,16 @@ class Place(NamedTuple):
     """An initial policy."""
 
     task: str
-    target: float
+    target: float | None = None  # None: pretrained for a fixed number of steps
 
     @property
     def name(self) -> str:
         """As in file names.
 
-        >>> Place("reverse", 0.1).name
-        'reverse-10'
+        >>> Place("reverse", 0.1).name, Place("rivals").name
+        ('reverse-10', 'rivals')
         """
-        return f"{self.task}-{round(100 * self.target)}"
+        return self.task if self.target is None else f"{self.task}-{round(100 * self.target)}"
 
 
 class Run(NamedTuple):
@@ -62,12 +66,19 @@ class Run(NamedTuple):
 
 
 PLACES = tuple(Place(task, target) for task, target in product(TASKS, TARGETS))
+CREDIT_PLACES = tuple(map(Place, PAIRS))
 
 
-def runs(proxies: Sequence[str], places: Sequence[Place] = PLACES) -> list[Run]:
+def training_of(place: Place) -> dict[str, Any]:
+    """How far policies go there."""
+    return CREDIT_TRAINING if place in CREDIT_PLACES else TRAINING
+
+
+def runs(proxies: Sequence[str]) -> list[Run]:
     """All runs, the first seed of everything before the second: half a plan is already a table."""
-    order = product(SEEDS, places, LEARNERS, dict.fromkeys((TRUE, *proxies)))
-    return [Run(place, learner, proxy, seed) for seed, place, learner, proxy in order]
+    asked = [*product(PLACES, (TRUE, *proxies)), *product(CREDIT_PLACES, CREDITS)]
+    order = product(SEEDS, asked, LEARNERS)
+    return [Run(place, learner, proxy, seed) for seed, (place, proxy), learner in order]
 
 
 def chosen(everything: Iterable[Run], patterns: Sequence[str]) -> list[Run]:
