@@ -42,6 +42,14 @@ def test_its_own_signature_is_called_as_it_is():
     assert found.raw.tolist() == [4.0, -1.0]
 
 
+def test_a_function_of_any_names_gets_all():
+    def free(queries, **more):
+        assert (queries, set(more)) == (["a", "b"], {"prompts", "labels"})
+        return [float(label) for label in more["labels"]]
+
+    assert Scorer(free)(["a", "b"], ["", ""], [1, 2]).rewards.tolist() == [1.0, 2.0]
+
+
 def test_memory_goes_on():
     scorer = Scorer(own, "minmax_running")
     scorer(["a", "abc"], ["", ""], ["", ""])

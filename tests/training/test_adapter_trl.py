@@ -19,8 +19,10 @@ from culpa.signals.tokens import spread_tokens, token_weights
 from culpa.training.adapters import contract
 from culpa.training.adapters.trl import SUPPORTED, SignalMixin
 
-# transformers 5 renamed gradient checkpointing, accelerate and torch talk about the processor.
-pytestmark = [pytest.mark.filterwarnings("ignore")]
+# transformers 5 renamed it, and both names are read.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning"),
+]
 GRPO, RLOO = {"scale_rewards": "none"}, {"beta": 0.0}
 
 
@@ -153,7 +155,7 @@ def test_no_verdict_has_no_advantage_and_no_say(tmp_path):
     assert silent.any()
     assert not silent.all()
     assert (found[silent] == 0).all()
-    want = rewards - np.array([[row[~np.isnan(row)].mean()] for row in rewards])
+    want = rewards - np.nansum(rewards, axis=1, keepdims=True) / (~silent).sum(axis=1, keepdims=True).clip(1)
     np.testing.assert_allclose(found[~silent], want[~silent], atol=1e-6)
     log = trainer.state.log_history[-2]
     assert log["signal/no_verdict"] == pytest.approx(silent.mean())
@@ -199,9 +201,9 @@ def test_spread_over_tokens_is_the_advantage_of_the_output(tmp_path):
 def test_what_the_group_knows_of_tokens(tmp_path):
     kept = []
     spy = signals.stateless(lambda signal, group: (kept.append(group), group.reference, group.tokens, signal)[-1])
-    trainer = made(OurGRPO, GRPOConfig, vowels, tmp_path, settings=GRPO | {"beta": 0.1, "max_steps": 1}, signal=spy)
+    trainer = made(OurGRPO, GRPOConfig, vowels, tmp_path, settings=GRPO | {"beta": 0.1}, signal=spy)
     trainer.train()
-    out, group = trainer.made[0], kept[-1]
+    out, group = trainer.made[0], kept[-2]
     want = scored(out)
     mask = out["completion_mask"].numpy() > 0
     np.testing.assert_allclose(group.logprob.ravel(), want.sum(axis=1), atol=1e-5)
@@ -211,6 +213,9 @@ def test_what_the_group_knows_of_tokens(tmp_path):
     found = np.moveaxis(group.tokens.logprob, 0, -1).reshape(mask.shape)
     np.testing.assert_allclose(found[mask], want[mask], atol=1e-5)
     assert np.isnan(found[~mask]).all()
+    # The second batch is another policy's; the reference is still the first.
+    np.testing.assert_allclose(kept[-1].reference.ravel(), scored(trainer.made[1]).sum(axis=1), atol=1e-5)
+    assert np.abs(kept[-1].reference - kept[-1].logprob).min() > 1e-3
 
 
 def test_a_hidden_output_has_no_logprob(tmp_path):
@@ -313,6 +318,18 @@ def test_a_chain_of_another_shape_is_refused(tmp_path):
     odd = signals.stateless(lambda signal, _group: signal[..., :1])
     with pytest.raises(InputError, match=r"shape \(4, 1\) for \(4, 4\)"):
         made(OurGRPO, GRPOConfig, vowels, tmp_path, settings=GRPO, signal=odd)
+
+
+def test_evaluation_has_groups_of_its_own(tmp_path):
+    settings = GRPO | {"num_generations_eval": 2, "per_device_eval_batch_size": 8}
+    trainer = made(OurGRPO, GRPOConfig, vowels, tmp_path, settings=settings, signal="center")
+    trainer.train()
+    before = list(trainer._logs["advantages"])
+    trainer.evaluate(trainer.train_dataset)
+    found = trainer.made[-1]["advantages"].numpy()
+    rewards = np.array(trainer._logs["rewards"]["vowels"])[-8:].reshape(4, 2)
+    np.testing.assert_allclose(found.reshape(4, 2), rewards - rewards.mean(axis=1, keepdims=True), atol=1e-6)
+    assert list(trainer._logs["advantages"]) == before[8:] + found.tolist()
 
 
 # The contract with TRL's private methods.

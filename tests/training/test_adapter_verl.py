@@ -183,6 +183,13 @@ def test_verls_own_signature_is_called_as_it_is():
     assert asked == [("gsm8k", "it is 4", "4", {"split": "test"})]
 
 
+def test_a_function_gets_the_arguments_that_it_takes():
+    def score(solution_str, ground_truth):
+        return solution_str == ground_truth
+
+    assert verl.compute_score(score)("gsm8k", "4", "4", {"split": "test"})["score"] == 1.0
+
+
 def test_other_styles_get_what_there_is():
     def trl(prompts, completions, level, **_):
         return [float(len(prompts[0]) + 10 * len(completions[0]) + 100 * level[0])]

@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self) -> tuple[int, dict[str, Any]]:
         header = self.headers.get("Content-Length", "")
-        if not (header.isdecimal() and header.isascii() and len(header) < _DIGITS):
+        if not (header.isdecimal() and len(header) < _DIGITS):
             return 411, {"error": "a request tells its Content-Length."}
         length, most = int(header), self.rewards.longest
         refused = None
