@@ -30,6 +30,10 @@ def functions(place: Place, folder: Path) -> dict[str, Function]:
     return family(task, samples) | {TRUE: truth(task, samples)}
 
 
+def _graded(task: Task, prompts: Sequence[str], responses: Sequence[str], answers: Sequence[str]) -> np.ndarray:  # noqa: ARG001
+    return task.truths(answers, responses)
+
+
 def _binary(task: Task, prompts: Sequence[str], responses: Sequence[str], answers: Sequence[str]) -> np.ndarray:  # noqa: ARG001
     """1 where all constraints hold."""
     return task.exact(answers, responses)
@@ -43,8 +47,15 @@ def _share(task: Task, prompts: Sequence[str], responses: Sequence[str], answers
 
 def scorer_of(place: Place, name: str, folder: Path) -> Scorer:
     """As training asks for it."""
-    function = functions(place, folder)[name]
+    return _scorer(functions(place, folder)[name])
 
+
+def graded(place: Place) -> Scorer:
+    """The truth, from 0 to 1."""
+    return _scorer(partial(_graded, task_of(place)))
+
+
+def _scorer(function: Function) -> Scorer:
     def score(prompts: Sequence[str], responses: Sequence[str], columns: pl.DataFrame) -> Scores:
         return Scores(function(prompts, responses, columns[ANSWER].to_list()), [None] * len(responses))
 
