@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from culpa import signals
-from culpa.signals import Group, Transform, apply
+from culpa.signals import Group, Tokens, Transform, apply
+from culpa.signals.tokens import ANY
 
-P, S, K = 4, 5, 2
+P, S, K, T = 4, 5, 2, 2
 NAN = np.nan
 SAME = "same"  # the value that came in
 
@@ -29,7 +30,8 @@ def shown_as(value):
 class Row:
     """A step; what it is free of: `level` per prompt, `shift` of all, `scale`; `linear`: scaling scales.
 
-    `several`: rewards stand on the first axis; `steps`: steps do, and stay there; their sum is then looked at.
+    `several`: rewards stand on the first axis; `steps`: steps do, and stay there; their sum is then looked at, and so
+    is that of `tokens`, which come first in what is given.
     `single` and `equal` are the values of every cell in groups of one output, and of equal ones (all 0.1).
     """
 
@@ -41,6 +43,7 @@ class Row:
     options: tuple = ()
     several: bool = False
     steps: bool = False
+    tokens: bool = False
 
     @property
     def step(self):
@@ -52,8 +55,8 @@ class Row:
         return " ".join([self.make.__name__, *map(shown_as, shown)])
 
 
-def row(make, free, single, equal, *arguments, several=False, steps=False, **options):
-    return Row(make, free, single, equal, arguments, tuple(options.items()), several, steps)
+def row(make, free, single, equal, *arguments, several=False, steps=False, tokens=False, **options):
+    return Row(make, free, single, equal, arguments, tuple(options.items()), several, steps, tokens)
 
 
 CENTER = signals.center()
@@ -69,6 +72,10 @@ def half(_time):
 
 def thrice(signal, _group):
     return 3 * signal
+
+
+def by_score(_signal, tokens):
+    return tokens.score
 
 
 TABLE = [
@@ -127,6 +134,30 @@ TABLE = [
     row(signals.length_band, "", None, None, 4.0, 6.0, 7.0, 10.0, factor=2.0),
     row(signals.dcpo, "", None, None, 3.0),
     row(signals.dcpo, "level shift", None, None, 5.0, advantage=CENTER, correct=-10.0),
+    row(signals.answer_likelihood, "linear", None, 0.2, several=True),
+    row(signals.answer_likelihood, "linear", None, 0.1, "mean_logprob", several=True),
+    row(signals.answer_likelihood, "", None, np.exp(0.2), "probability", several=True),
+    row(signals.answer_likelihood, "", None, np.exp(0.1), "token_probability", several=True),
+    row(signals.token_probability_gain, "", None, np.exp(0.1) - 0.25, 0.25, several=True),
+    row(signals.perplexity_rank, "scale", 1.0, None, several=True),
+    row(signals.marginal_gain, "level shift", NAN, None, several=True),
+    row(signals.answer_weights, "level shift scale", 2.0, 2.0, several=True, steps=True),
+    row(signals.answer_weights, "", None, 2 * np.exp(0.2), "probability", several=True, steps=True),
+    row(signals.answer_weights, "level shift", 2.0, 2.0, "marginal", several=True, steps=True),
+    row(signals.flip, "", None, 0.9, 1.0),
+    row(signals.calibrate_low, "", None, 0.14, 0.4),
+    row(signals.tiers, "", None, 0.0, 4),
+    row(signals.outcome_plus, "", None, 0.1, 0.5, several=True),
+    row(signals.layered, "", None, 0.0, several=True),
+    row(signals.only_valid, "linear", NAN, SAME, True),
+    row(signals.add_selected, "", None, 0.0, 0.1),
+    row(signals.add_selected, "level shift", 0.1, None, 0.1, "shortest", advantage=CENTER),
+    row(signals.selection_ratio, "level shift scale", 1.0, None, "shortest"),
+    row(signals.balanced_pairs, "scale", 0.0, 0.0, correct=0.0, draw=False),
+    row(signals.spread_tokens, "linear", None, 0.2, tokens=True),
+    row(signals.token_weights, "linear", None, None, by_score, tokens=True),
+    row(signals.process_weights, "linear", None, None, tokens=True),
+    row(signals.token_gate, "linear", None, None, middle=0.0, tokens=True),
     row(signals.chain, "linear", SAME, SAME),
     row(signals.chain, "level shift scale", 0.0, 0.0, CENTER, signals.divide_std()),
     row(signals.masked, "linear", None, None, CENTER, long),
@@ -150,13 +181,15 @@ def world(seed=0, prompts=P, samples=S):
         length=length,
         logprob=rng.normal(-4, 1, shape),
         reference=rng.normal(-4, 1, shape),
+        tokens=Tokens(np.ones((T, *shape), dtype=bool), score=rng.uniform(0.1, 0.9, (T, *shape))),
     )
     return signal, group
 
 
 def view(group, cut):
     """The group with every array cut."""
-    return replace(group, **{name: cut(getattr(group, name)) for name in FIELDS})
+    mask, score = (np.stack([cut(one) for one in array]) for array in (group.tokens.mask, group.tokens.score))
+    return replace(group, tokens=Tokens(mask, score), **{name: cut(getattr(group, name)) for name in FIELDS})
 
 
 FIELDS = ("weight", "present", "length", "logprob", "reference")
@@ -168,7 +201,7 @@ def of(case, signal):
 
 def run(case, signal, group):
     value = apply(case.step, of(case, signal), group)
-    return value.sum(axis=0) if case.steps else value
+    return value.sum(axis=0) if case.steps or case.tokens else value
 
 
 def close(value, expected, scale=1.0):
@@ -274,8 +307,11 @@ def test_a_state_survives_storage_and_is_never_changed(case):
 def test_the_shape_is_the_one_announced(case):
     signal, group = world()
     cells = of(case, signal)
-    kept = apply(case.step, cells, group).shape
-    assert kept == case.step.output(cells.shape) == ((K, P, S) if case.steps else (P, S))
+    kept, announced = apply(case.step, cells, group).shape, case.step.output(cells.shape)
+    if case.tokens:
+        assert (kept, announced) == ((T, P, S), (ANY, P, S))
+    else:
+        assert kept == announced == ((K, P, S) if case.steps else (P, S))
 
 
 def expected_of(answer, cells):

@@ -65,8 +65,9 @@ def test_weights_of_rewards_stand_one_after_the_other():
 
 
 NEEDS = {"clip": "3", "scale": "2", "length_penalty": "0.1", "overlong": "20,5", "kl_penalty": "0.1",
-         "par": "0.5", "length_band": "1,2,3,4", "dcpo": "1"}  # fmt: skip
-SEVERAL = {"weighted_sum", "normalise_then_sum", "trl_gdpo"}
+         "par": "0.5", "length_band": "1,2,3,4", "dcpo": "1",
+         "add_selected": "0.1", "selection_ratio": "correct", "flip": "0.2"}  # fmt: skip
+SEVERAL = {"weighted_sum", "normalise_then_sum", "trl_gdpo", "outcome_plus"}
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -74,7 +75,12 @@ def test_every_known_name_runs(name):
     shape = (2, 3, 4)
     group = equal_group(shape[1:], length=np.ones((3, 4)), logprob=np.zeros((3, 4)), reference=np.ones((3, 4)))
     signal = np.random.default_rng(0).normal(size=shape)
-    value = apply(parse(f"{name}:{NEEDS.get(name, '')}"), signal if name in SEVERAL else signal[0], group)
+    value = apply(
+        parse(f"{name}:{NEEDS.get(name, '')}"),
+        signal if name in SEVERAL else signal[0],
+        group,
+        rng=np.random.default_rng(0),
+    )
     assert value.shape == (3, 4)
     assert np.isfinite(value).all()
 

@@ -4,20 +4,35 @@ Axes: p prompts, s samples, t tokens, k rewards; any leading axes before them.
 """
 
 from culpa.signals.baseline import center, leave_one_out
+from culpa.signals.calibrate import calibrate_low
 from culpa.signals.dead import drop_dead
 from culpa.signals.deviation import divide_std, whiten
 from culpa.signals.entropy import dcpo
 from culpa.signals.envelope import length_band
+from culpa.signals.flips import flip
+from culpa.signals.gates import layered, only_valid, valid_mask
+from culpa.signals.likelihood import (
+    answer_likelihood,
+    answer_weights,
+    marginal_gain,
+    perplexity_rank,
+    token_probability_gain,
+)
 from culpa.signals.likely import unlikeliness
+from culpa.signals.pairs import balanced_pairs
 from culpa.signals.parse import KNOWN, parse
+from culpa.signals.patterns import pattern_reward, pattern_score
 from culpa.signals.penalty import kl_penalty, length_penalty, overlong
 from culpa.signals.pointwise import clip, scale
 from culpa.signals.presets import openrlhf, trl_gdpo, trl_grpo, trl_rloo, verl_grpo, verl_rloo
 from culpa.signals.quantile import gaussian_rank
 from culpa.signals.running import Running, normalise_running
 from culpa.signals.saturate import clip_running, minmax_running, par, squash
+from culpa.signals.selected import add_selected, selection_ratio
 from culpa.signals.several import normalise_then_sum, weighted_sum
 from culpa.signals.steps import clip_steps, delta_steps
+from culpa.signals.tiers import block_share, gaussian_closeness, outcome_plus, tiers
+from culpa.signals.tokens import Tokens, process_weights, spread_tokens, token_gate, token_weights
 from culpa.signals.transform import (
     Group,
     Transform,
@@ -35,9 +50,16 @@ __all__ = [
     "KNOWN",
     "Group",
     "Running",
+    "Tokens",
     "Transform",
+    "add_selected",
+    "answer_likelihood",
+    "answer_weights",
     "apply",
+    "balanced_pairs",
+    "block_share",
     "by_token",
+    "calibrate_low",
     "center",
     "chain",
     "clip",
@@ -48,28 +70,45 @@ __all__ = [
     "divide_std",
     "drop_dead",
     "equal_group",
+    "flip",
+    "gaussian_closeness",
     "gaussian_rank",
     "group_of",
     "kl_penalty",
+    "layered",
     "leave_one_out",
     "length_band",
     "length_penalty",
+    "marginal_gain",
     "masked",
     "minmax_running",
     "normalise_running",
     "normalise_then_sum",
+    "only_valid",
     "openrlhf",
+    "outcome_plus",
     "overlong",
     "par",
     "parse",
+    "pattern_reward",
+    "pattern_score",
+    "perplexity_rank",
+    "process_weights",
     "scale",
     "scheduled",
+    "selection_ratio",
+    "spread_tokens",
     "squash",
     "stateless",
+    "tiers",
+    "token_gate",
+    "token_probability_gain",
+    "token_weights",
     "trl_gdpo",
     "trl_grpo",
     "trl_rloo",
     "unlikeliness",
+    "valid_mask",
     "verl_grpo",
     "verl_rloo",
     "weighted_sum",

@@ -12,14 +12,18 @@ from culpa.signals import (
     deviation,
     entropy,
     envelope,
+    flips,
     likely,
+    pairs,
     penalty,
     pointwise,
     presets,
     quantile,
     running,
     saturate,
+    selected,
     several,
+    tiers,
 )
 from culpa.signals.transform import Transform, chain
 
@@ -124,4 +128,8 @@ KNOWN = _makers(
     likely,
     envelope,
     entropy,
+    selected,
+    pairs,
+    flips,
+    tiers,
 )
