@@ -33,6 +33,7 @@ def test_a_limit_is_an_order_statistic_of_the_maxima():
 
 
 def test_no_more_can_be_promised_than_the_runs_allow():
+    assert calibrate([noise(np.random.default_rng(0), steps) for steps in (12, 20, 9)]).steps == 20
     for runs in (1, 4, 9):
         known = calibrate([noise(np.random.default_rng(seed)) for seed in range(runs)], rate=0.01)
         assert known.each == pytest.approx(1 / (runs + 1))

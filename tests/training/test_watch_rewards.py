@@ -79,7 +79,12 @@ def test_it_gets_the_very_same_arguments(collector):
     given = CALL | {"kind": [1, 2, 3, 4], "trainer_state": state(3), "log_metric": print}
     watched(lambda **named: seen.update(named) or [0.0] * 4, collector, truth=lengths)(**given)
     assert seen == given
-    watched(lambda prompts, texts: [0.0] * len(prompts + texts), Collector(Run()))(PROMPTS[:2], TEXTS[:2])
+    watched(lambda prompts, texts: [float(text in prompts) for text in texts], Collector(Run()))(PROMPTS, TEXTS)
+
+
+def test_a_wrong_number_of_values_is_the_trainers_to_refuse(collector, kept):
+    assert watched(lambda **_: [1.0], collector)(**CALL) == [1.0]
+    assert kept.reports == []
 
 
 def test_a_call_is_a_report(collector, kept):
@@ -199,9 +204,11 @@ def test_functions_that_were_asked_of_different_outputs_are_refused(collector):
 def test_while_paused_and_on_other_machines_nothing_is_seen(collector, kept):
     wrapped = watched(lengths, collector, truth=lengths)
     wrapped(**CALL, trainer_state=state(1, main=False))
+    asked = []
+    wrapped = watched(lengths, collector, truth=lambda completions, **_: asked.append(1) or lengths(completions))
     collector.paused = True
     assert wrapped(**CALL, trainer_state=state(1)) == [1.0, 2.0, 3.0, 4.0]
-    assert kept.reports == []
+    assert kept.reports == asked == []
 
 
 def test_chats_are_read_by_their_messages(collector, kept):

@@ -39,6 +39,16 @@ def test_outputs_that_share_features_move_together():
     assert solved[1][0] == pytest.approx(0.0, abs=1e-20)  # one weight vector explains every move
 
 
+def test_the_mark_has_nothing_to_do_with_quality():
+    world = make_world("harmless", rng(), 1, 60)
+    phi = world.features.reshape(2400, -1)
+    truth, mark = world.truth.reshape(2400), (world.reward - world.truth).reshape(2400)
+    (by_truth, rest, *_), (by_mark, none, *_) = (np.linalg.lstsq(phi, values, rcond=None) for values in (truth, mark))
+    assert none[0] == pytest.approx(0.0, abs=1e-12)
+    assert 1 - rest[0] / (truth**2).sum() == pytest.approx(0.6, abs=0.05)
+    assert abs(by_truth @ by_mark) / np.linalg.norm(by_truth) / np.linalg.norm(by_mark) < 0.1
+
+
 def test_what_a_watch_sees_is_drawn_from_the_policy_at_that_step():
     seen = simulated("true", rng(), runs=2, prompts=200, group=16, steps=12)
     for reports, value in zip(seen.reports, seen.value, strict=True):
@@ -61,7 +71,7 @@ def test_a_fall_is_from_the_best_so_far():
 
 
 def test_honest_rewards_seldom_let_the_truth_fall_and_hacked_ones_do():
-    honest = [simulated(kind, rng(5), runs=6, prompts=8, steps=60).fall for kind in HONEST[:3:2]]
-    hacked = [simulated(kind, rng(5), runs=6, prompts=8, steps=60).fall for kind in HACKED[:2]]
+    honest = [simulated(kind, rng(5), runs=4, prompts=8, steps=60).fall for kind in HONEST[:3:2]]
+    hacked = [simulated(kind, rng(5), runs=4, prompts=8, steps=60).fall for kind in HACKED[:2]]
     assert np.mean(np.concatenate(honest) <= KEPT) >= 0.8
     assert np.mean(np.concatenate(hacked) >= FALLEN) >= 0.4

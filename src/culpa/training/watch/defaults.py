@@ -1,8 +1,13 @@
 """Limits that need no healthy runs of one's own, and what each signal is good for: both measured on simulated runs.
 
 Printed by `python benchmarks/watch.py defaults`: 363 runs of the honest kinds of `simulated` whose truth never fell, of
-100 steps, with 8 to 64 prompts of 4 to 16 outputs a step, all of them judged. They are a start: a run of another kind
-or length, or with few judged outputs, has other noise, and `calibrate` on healthy runs of one's own is better.
+100 steps, with 8 to 64 prompts of 4 to 16 outputs a step, all of them judged. The rates hold for that mixture. Of
+fresh healthy runs .049 raised an alarm at the limits for .05, but .130 of those with 8 prompts a step, .013 of those
+with 32, and .212 of runs of 300 steps. `calibrate` on healthy runs of one's own is better.
+
+Of 179 runs whose truth fell those limits told .99: .34 before it began to fall, .82 before it had fallen by .15 of its
+spread within prompts, in the median 11 steps before. Without a truth .15 were told, none of them early. The first 8
+probes give no score: with a probe at every fifth step only .13 were told before the fall.
 """
 
 from collections.abc import Mapping

@@ -107,8 +107,10 @@ class _Seen:
         return self._by_place(places, said)
 
     def keep(self, asked: dict[str, Any], values: Sequence[Any], judged: Mapping[int, Number]) -> None:
-        """Hand the step's outputs to the collector."""
+        """Hand the step's outputs to the collector. A wrong number of values is the trainer's to refuse."""
         texts, ids = asked["completions"], asked.get("completion_ids")
+        if len(values) != len(texts):
+            return
         length = [float(len(one)) for one in ids] if ids is not None else [float(len(_text(text))) for text in texts]
         column = Column(
             reward=[None if value is None else float(value) for value in values],

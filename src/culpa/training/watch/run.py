@@ -94,9 +94,7 @@ class Collector:
         return len(self.weights) - 1
 
     def add(self, place: int, step: int, column: Column) -> None:
-        """What a function said. Nothing is kept while paused: the trainer evaluates."""
-        if self.paused:
-            return
+        """What a function said. While `paused` the trainer evaluates, and nobody asks to be kept."""
         if self._step is not None and step != self._step:
             self.flush()
         self._step = step
