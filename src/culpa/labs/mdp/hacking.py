@@ -17,7 +17,9 @@ Held = Literal["chi2", "sqrt_chi2", "kl"]
 
 
 def chi_squared(mass: ArrayLike, reference: ArrayLike) -> float:
-    """chi2(mu || nu) = sum mu^2 / nu - 1: 0 where both are the same, endless where mu goes and nu never does.
+    """chi2(mu || nu) = sum (mu - nu)^2 / nu = sum mu^2 / nu - 1.
+
+    0 where both are the same, endless where mu goes and nu never does.
 
     >>> chi_squared([1.0, 0.0], [0.5, 0.5])
     1.0
@@ -26,8 +28,7 @@ def chi_squared(mass: ArrayLike, reference: ArrayLike) -> float:
     same_shape("reference", held.shape, (taken.shape,), "Both are masses of the same cells.")
     if (taken[held == 0.0] > 0.0).any():
         return float("inf")
-    ratio = taken / np.where(held > 0.0, held, 1.0)
-    return max(float((taken * ratio).sum()) - 1.0, 0.0)
+    return float((np.square(taken - held) / np.where(held > 0.0, held, 1.0)).sum())
 
 
 class HackingBound(NamedTuple):

@@ -11,6 +11,7 @@ from culpa.errors import InputError
 from culpa.labs.mdp.world import Mdp
 from culpa.metrics.arrays import Array, Mask, finite, same_shape
 
+_SWEEPS = 100  # of value iteration for a round of policy iteration
 _CLOSE = 1e-9  # values that differ by less, relative to the largest, count as equal
 
 
@@ -68,21 +69,23 @@ def occupancy(world: Mdp, policy: ArrayLike) -> Array:
 
 
 def optimal(world: Mdp, reward: ArrayLike | None = None, rounds: int = 1000) -> Array:
-    """The values of actions under an optimal policy, (x, a), by policy iteration.
+    """The values of actions under an optimal policy, (x, a), by policy iteration; for gamma = 1 by value iteration.
 
-    For gamma = 1 the first policy, all actions alike, has to reach an end from everywhere.
+    For gamma = 1 all actions alike have to reach an end from everywhere, and it starts from what they are worth: of
+    two best actions one may then be a way to put the end off for ever, so that `greedy` need not end.
 
     >>> optimal(Mdp([[[1, 0], [0, 1]], [[0, 1], [0, 1]]], [[0, 1], [0, 0]], 0.5, [1, 0])).tolist()
     [[0.5, 1.0], [0.0, 0.0]]
     """
     policy = np.full((world.states, world.actions), 1.0 / world.actions)
     value = action_values(world, policy, reward)
-    for _ in range(rounds):
-        better = best_actions(value)
-        first = np.eye(world.actions)[better.argmax(axis=-1)]
-        improved = action_values(world, first, reward)
+    for _ in range(rounds if world.gamma < 1.0 else _SWEEPS * rounds):
+        if world.gamma < 1.0:
+            improved = action_values(world, greedy(value), reward)
+        else:
+            improved = backed_up(world, np.where(world.ends, 0.0, value.max(axis=-1)), reward)
         if np.allclose(improved, value, rtol=_CLOSE, atol=_CLOSE * np.abs(value).max(initial=1.0)):
-            return improved
+            return np.asarray(np.where(world.ends[:, None], 0.0, improved))
         value = improved
     raise InputError(f"no optimal policy was found in {rounds} rounds.", remedy="Give gamma below 1.")
 
