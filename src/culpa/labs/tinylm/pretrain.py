@@ -1,13 +1,9 @@
 """Teach a tiny model a task from right answers, and stop while it is still imperfect."""
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from pathlib import Path
-from secrets import token_hex
 from time import perf_counter
 
 import numpy as np
@@ -15,6 +11,7 @@ import torch
 
 from culpa.errors import InputError
 from culpa.labs.tinylm.build import build
+from culpa.labs.tinylm.keep import kept
 from culpa.labs.tinylm.tasks import Questions, Task
 from culpa.lm.forward import forward
 from culpa.lm.generate import Sampling
@@ -104,28 +101,19 @@ def checkpoint(
 ) -> Path:
     """The folder of a pretrained model, made now or found where an earlier call with the same settings made it.
 
-    An ordinary Hugging Face folder with the report beside the weights (`pretrain.json`). Its name ends in a hash of the
-    settings and of torch's version. Written beside and renamed, so that a folder is complete or not there.
+    An ordinary Hugging Face folder with the report beside the weights (`pretrain.json`). Torch's version is one of the
+    settings. A model that misses its target is not kept.
     """
-    settings = json.dumps([_RECIPE, task.name, target, seed, steps, rate, torch.__version__])
-    place = folder / f"{task.name}-{blake2b(settings.encode(), digest_size=6).hexdigest()}"
-    if (place / REPORT).is_file():
-        return place
-    lm, report = pretrain(task, target=target, seed=seed, steps=steps, rate=rate)
-    if not report.reached:
-        problem = f"{task.name} came to {report.exact:.3f} of {target} exact answers in {report.steps} steps."
-        raise InputError(problem, remedy="Allow more steps, or ask for less.")
-    beside = folder / f".{place.name}.{token_hex(4)}.part"
-    try:
-        save(lm, beside)
-        (beside / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
-        os.replace(beside, place)
-    except OSError:
-        if not (place / REPORT).is_file():  # else another process was quicker, with the same model
-            raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return place
+
+    def make(place: Path) -> None:
+        lm, report = pretrain(task, target=target, seed=seed, steps=steps, rate=rate)
+        if not report.reached:
+            problem = f"{task.name} came to {report.exact:.3f} of {target} exact answers in {report.steps} steps."
+            raise InputError(problem, remedy="Allow more steps, or ask for less.")
+        save(lm, place)
+        (place / REPORT).write_text(json.dumps(asdict(report), indent=2) + "\n")
+
+    return kept(folder, task.name, [_RECIPE, target, seed, steps, rate, torch.__version__], make)
 
 
 def _lesson(lm: LanguageModel, task: Task, rng: np.random.Generator) -> tuple[list[list[int]], list[list[int]]]:
