@@ -49,6 +49,9 @@ def test_a_line_for_every_step(culpa, tmp_path):
     assert ran.stderr.count("group id") == 1
     assert "3 steps, 0 alarms" in ran.stderr
     assert "the limits are for runs" not in ran.stderr
+    assert "told before they began by opposed, later by truth, trend, weaker, harmful, push, by no" in ran.stderr
+    ran = culpa("run", "--once")
+    assert "without --truth no signal is known to tell a fall" in ran.stderr
 
 
 def test_longer_runs_than_the_limits_are_for_are_named(culpa, tmp_path):

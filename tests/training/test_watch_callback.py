@@ -41,6 +41,7 @@ def test_a_watched_training_is_the_same_training_with_a_report_a_step(tmp_path):
     assert [[row[name] for name in names] for row in again] == [[row[name] for name in names] for row in rows]
     reports = list(read_log(log))
     assert [report.step for report in reports] == [0, 1]
+    assert collector.group == 4
     for report, row in zip(reports, rows, strict=True):
         assert report.health.reward == pytest.approx(row["reward"], abs=1e-6)
         assert (report.health.prompts, report.health.outputs) == (4, 16)
