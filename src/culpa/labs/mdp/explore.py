@@ -148,13 +148,13 @@ def _each(value: ArrayLike) -> Array:
 
 def _scores(episodes: Episodes, weight: Array, policy: Array) -> Array:
     """The sum over steps of weight (e_a - pi(. | x)), (runs, x, a)."""
-    runs = np.broadcast_to(np.arange(policy.shape[0]), weight.shape)
-    taken = np.zeros(policy.shape)
-    np.add.at(taken, (runs, episodes.state, episodes.action), weight)
+    actions = policy.shape[-1]
+    cells = _added(episodes.state * actions + episodes.action, weight, (len(policy), policy[0].size))
+    taken = cells.reshape(policy.shape)
     return np.asarray(taken - policy * taken.sum(axis=-1, keepdims=True))
 
 
-def _added(state: Cells, value: Array, shape: tuple[int, ...]) -> Array:
-    total = np.zeros(shape)
-    np.add.at(total, (np.broadcast_to(np.arange(shape[0]), state.shape), state), value)
-    return total
+def _added(cell: Cells, value: Array, shape: tuple[int, ...]) -> Array:
+    """The sum of values (h, e, runs) in each numbered cell of a run, (runs, n)."""
+    flat = cell + shape[1] * np.arange(shape[0])
+    return np.bincount(flat.ravel(), value.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
