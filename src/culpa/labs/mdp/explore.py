@@ -157,4 +157,5 @@ def _scores(episodes: Episodes, weight: Array, policy: Array) -> Array:
 def _added(cell: Cells, value: Array, shape: tuple[int, ...]) -> Array:
     """The sum of values (h, e, runs) in each numbered cell of a run, (runs, n)."""
     flat = cell + shape[1] * np.arange(shape[0])
-    return np.bincount(flat.ravel(), value.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+    total = np.bincount(flat.ravel(), value.ravel(), minlength=shape[0] * shape[1])
+    return np.asarray(total, dtype=np.float64).reshape(shape)
