@@ -9,11 +9,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
-SCRIPTS = sorted(path for path in FOLDER.glob("*.py") if path.name != "tiny.py")
-
-
-def test_one_for_each_part():
-    assert [path.stem for path in SCRIPTS] == ["clip_and_delta", "dcpo", "gaussian_rank", "par", "unlikeliness"]
+SCRIPTS = [FOLDER / f"{name}.py" for name in ("clip_and_delta", "dcpo", "gaussian_rank", "par", "unlikeliness")]
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

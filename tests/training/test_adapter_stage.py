@@ -1,6 +1,8 @@
 """A chain with its memory, what it asks for, and what a reward function may hold."""
 
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -165,3 +167,12 @@ def test_a_trial_leaves_no_memory():
     asked(stage, (2, 3))
     refuse_groups(stage)
     assert stage([[5.0, 7.0]]).tolist() == [[0.0, 1.0]]
+
+
+def test_no_trainer_is_imported_before_it_is_needed():
+    names = ", ".join(f"culpa.training.adapters.{one}" for one in ("trl", "verl", "openrlhf", "server"))
+    code = (
+        f"import sys, {names}; print(sorted({{'torch', 'trl', 'transformers', 'verl', 'aiohttp'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -213,6 +213,7 @@ def test_what_the_group_knows_of_tokens(tmp_path):
     found = np.moveaxis(group.tokens.logprob, 0, -1).reshape(mask.shape)
     np.testing.assert_allclose(found[mask], want[mask], atol=1e-5)
     assert np.isnan(found[~mask]).all()
+    assert trainer._signal_seen.passes == []  # those of the loss are not kept
     # The second batch is another policy's; the reference is still the first.
     np.testing.assert_allclose(kept[-1].reference.ravel(), scored(trainer.made[1]).sum(axis=1), atol=1e-5)
     assert np.abs(kept[-1].reference - kept[-1].logprob).min() > 1e-3
