@@ -5,10 +5,11 @@ import pytest
 from tests.dynamics.slow import group_step
 
 from culpa.dynamics import Advantage, grpo, ppo, reinforce, rloo
+from culpa.dynamics.advantages import advantage_of
 from culpa.dynamics.sampled import Drawn, draw, uncut
 from culpa.dynamics.stepwise import Expected
 from culpa.errors import InputError
-from culpa.signals import center, clip, kl_penalty, length_penalty, normalise_running, parse
+from culpa.signals import apply, center, clip, kl_penalty, length_penalty, normalise_running, parse
 
 MASS = np.array([0.1, 0.35, 0.3, 0.25])
 START = np.log([0.25, 0.25, 0.4, 0.1])
@@ -125,6 +126,18 @@ def test_the_baselines():
         drawn, gap = one_group(grpo(5, eps=0.1), REWARD, seed)
         scores = REWARD[drawn]
         np.testing.assert_allclose(gap, (scores - scores.mean()) / (scores.std() + 0.1), atol=1e-14)
+
+
+@pytest.mark.parametrize("path", [rloo(4), grpo(4), grpo(4, eps=0.1, sample_std=True)], ids=lambda one: one.name)
+def test_outputs_without_a_verdict_leave_the_statistics_of_their_group(path):
+    rewards = np.array([[1.0, 1.0, np.nan, 0.0], [np.nan, np.nan, 2.0, np.nan]])
+    steps = Drawn(Advantage(path, rewards, np.log(np.full((2, 4), 0.25))), np.random.default_rng(0))
+    steps._drawn = np.array([[0, 1, 2, 3]] * 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("culpa.dynamics.sampled.draw", lambda *_: steps._drawn)
+        steps.begin(np.full((2, 4), 0.25), np.log(np.full((2, 4), 0.25)))
+    expected = np.nan_to_num(apply(advantage_of(path), rewards))
+    assert np.allclose(steps._gap, expected)
 
 
 def test_a_group_without_spread_does_not_move():

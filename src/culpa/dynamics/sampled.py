@@ -15,6 +15,7 @@ from culpa.signals import Group
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 MOST = 700.0  # the log of a ratio; its exponential is still a number
 
@@ -48,7 +49,7 @@ class Drawn:
         count = known.sum(axis=-1, keepdims=True)
         above = np.where(known, values - low, 0.0)
         mean = above.sum(axis=-1, keepdims=True) / np.maximum(count, 1)
-        self._gap = np.where(known, self._advantage(above, mean, low, (prob, logp)), 0.0)
+        self._gap = np.where(known, self._advantage(above, (mean, low), known, (prob, logp)), 0.0)
 
     def step(self, logp: Array) -> Array:
         """Where the logits move, per unit of step size, (p, s)."""
@@ -63,7 +64,10 @@ class Drawn:
         here = np.exp(logp) * push.sum(axis=-1, keepdims=True)
         return np.asarray(_gather(push, self._drawn, logp.shape) - here)
 
-    def _advantage(self, above: Array, mean: Array, low: Array, at: tuple[Array, Array]) -> Array:
+    def _advantage(self, above: Array, of: tuple[Array, Array], known: Mask, at: tuple[Array, Array]) -> Array:
+        """Of the outputs with a verdict; what stands elsewhere is not used. above: the lowest, `of`: mean and lowest."""
+        mean, low = of
+        count = known.sum(axis=-1, keepdims=True)
         if self.path.critic:
             values = self._exact.signal(*at)
             weight = np.where(np.isfinite(values), at[0], 0.0)
@@ -72,9 +76,10 @@ class Drawn:
         if self.path.group is None:
             return above + low
         if not self.path.normalise:
-            return np.asarray((above - mean) * (self.size / (self.size - 1)))
-        freedom = self.size - int(self.path.sample_std)
-        spread = np.sqrt(np.square(above - mean).sum(axis=-1, keepdims=True) / freedom)
+            return np.asarray((above - mean) * (count / np.maximum(count - 1, 1)))
+        freedom = np.maximum(count - int(self.path.sample_std), 1)
+        away = np.where(known, above - mean, 0.0)
+        spread = np.sqrt(np.square(away).sum(axis=-1, keepdims=True) / freedom)
         live = spread > 0
         return np.where(live, (above - mean) / np.where(live, spread + self.path.eps, 1.0), 0.0)
 
