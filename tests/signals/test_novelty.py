@@ -114,6 +114,19 @@ def test_cells_without_weight_teach_nothing():
     assert state.inputs.tolist() == [[1.0]]
 
 
+def test_leading_cells_learn_by_themselves():
+    rng = np.random.default_rng(4)
+    here, there, signal = rng.normal(size=(3, 2, 4, 3)), rng.normal(size=(3, 2, 4, 2)), rng.normal(size=(3, 5, 2, 4))
+    signal[1, 2, 0] = NAN
+    step = novelty_bonus(here, there, ridge=0.5)
+    values, state = run(step, [signal, signal])
+    for i in range(5):
+        alone, own = run(step, [signal[:, i]] * 2)
+        assert values[1][:, i] == pytest.approx(alone[1], nan_ok=True)
+        assert state.inputs[i] == pytest.approx(own.inputs)
+        assert state.both[i] == pytest.approx(own.both)
+
+
 ONE = np.zeros((1, 1, 1))
 
 
@@ -132,7 +145,7 @@ ONE = np.zeros((1, 1, 1))
          "ridge must be above 0, got 0.0. Before the first batch nothing else is known."),
         (lambda: apply(novelty_bonus(ONE[..., None], ONE), ONE),
          "there has shape (1, 1, 1) beside a signal of shape (1, 1, 1). "
-         "Give (t, p, s, d): the features of every step. There are no leading axes here."),
+         "Give (t, p, s, d): the features of every step."),
     ],
     ids=["before", "most", "number", "negative", "ridge", "features"],
 )  # fmt: skip

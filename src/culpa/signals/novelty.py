@@ -65,14 +65,14 @@ def _counted(number: NDArray[np.int64], states: int) -> Array:
 
 
 class Followed(NamedTuple):
-    """What a linear model of the next features has seen, for all steps of all batches so far."""
+    """What a linear model of the next features has seen, one for each leading cell."""
 
-    inputs: Array  # (d, d) sum of x x'
-    both: Array  # (d, d') sum of x y'
+    inputs: Array  # (..., d, d) sum of x x'
+    both: Array  # (..., d, d') sum of x y'
 
 
 def novelty_bonus(here: Beside, there: Beside, *, weight: float = 1.0, ridge: float = 1.0) -> Transform:
-    """Every step's pay and half the squared error of a model of what follows.        (t, p, s) to the like
+    """Every step's pay and half the squared error of a model of what follows.        (t, ..., p, s) to the like
 
     r_t + weight / 2 |W x_t - y_t|^2,   W = (sum y x') (sum x x' + ridge 1)^-1 over the batches before
 
@@ -90,21 +90,32 @@ def novelty_bonus(here: Beside, there: Beside, *, weight: float = 1.0, ridge: fl
         raise InputError(f"ridge must be above 0, got {ridge}.", remedy="Before the first batch nothing else is known.")
 
     def act(signal: Array, group: Group, state: State) -> tuple[Array, State]:
-        steps = steps_of(signal, "novelty_bonus")
-        inputs, outputs = float64s(read(here, group), "here"), float64s(read(there, group), "there")
-        for name, features in (("here", inputs), ("there", outputs)):
-            if features.shape[:-1] != signal.shape:
-                raise InputError(
-                    f"{name} has shape {features.shape} beside a signal of shape {signal.shape}.",
-                    remedy="Give (t, p, s, d): the features of every step. There are no leading axes here.",
-                )
+        taught = steps_of(signal, "novelty_bonus") & (group.weight > 0)
+        inputs, outputs = (_features(*one, signal, group) for one in ((here, "here"), (there, "there")))
         wide = inputs.shape[-1]
-        seen = state or Followed(np.zeros((wide, wide)), np.zeros((wide, outputs.shape[-1])))
+        lead = signal.shape[1:-2]
+        seen = state or Followed(np.zeros((*lead, wide, wide)), np.zeros((*lead, wide, outputs.shape[-1])))
         learnt = np.linalg.solve(seen.inputs + ridge * np.eye(wide), seen.both)
-        wrong = np.square(inputs @ learnt - outputs).sum(axis=-1)
-        taught = (steps & (group.weight > 0))[..., None]
-        rows = np.where(taught, inputs, 0.0).reshape(-1, wide)
-        aims = np.where(taught, outputs, 0.0).reshape(-1, outputs.shape[-1])
-        return signal + 0.5 * weight * wrong, Followed(seen.inputs + rows.T @ rows, seen.both + rows.T @ aims)
+        wrong = np.square(np.einsum("t...psd,...de->t...pse", inputs, learnt) - outputs).sum(axis=-1)
+        rows = np.where(taught[..., None], inputs, 0.0)
+        after = (np.einsum("t...psd,t...pse->...de", rows, aims) for aims in (inputs, outputs))
+        return signal + 0.5 * weight * wrong, Followed(*(a + b for a, b in zip(seen, after, strict=True)))
 
     return Transform(lambda _shape, _rng: (), act)
+
+
+def _features(values: Beside, name: str, signal: Array, group: Group) -> Array:
+    """The features of every step (t, ..., p, s, d); (t, p, s, d) serves all leading axes."""
+    given = float64s(read(values, group), name)
+    if given.ndim != 4 or any(a not in (1, b) for a, b in zip(given.shape, _outer(signal), strict=False)):
+        raise InputError(
+            f"{name} has shape {given.shape} beside a signal of shape {signal.shape}.",
+            remedy="Give (t, p, s, d): the features of every step.",
+        )
+    lead = given.reshape(given.shape[0], *[1] * (signal.ndim - 3), *given.shape[1:])
+    return np.broadcast_to(lead, (*signal.shape, given.shape[-1]))
+
+
+def _outer(signal: Array) -> Shape:
+    """(t, p, s) of a signal (t, ..., p, s)."""
+    return signal.shape[0], *signal.shape[-2:]

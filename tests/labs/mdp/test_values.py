@@ -110,6 +110,7 @@ def test_ties_are_best_alike_and_the_first_is_taken():
     value = np.array([[1.0, 1.0 + 1e-12, 0.5]])
     assert best_actions(value).tolist() == [[True, True, False]]
     assert greedy(value).tolist() == [[1.0, 0.0, 0.0]]
+    assert best_actions(np.array([[1.0, 1.0 - 1e-7]])).tolist() == [[True, False]]
     assert best_actions(np.array([[1e6, 1e6 + 1e-4]])).tolist() == [[True, True]]
 
 

@@ -124,7 +124,7 @@ def _reward(world: Mdp, reward: ArrayLike | None) -> Array:
 
 def _staying(world: Mdp, policy: Array) -> Array:
     """I - gamma P_pi, where what leads to an end leads nowhere."""
-    inner = np.where(world.ends, 0.0, world.transition) * ~world.ends[:, None, None]
+    inner = np.where(world.ends, 0.0, world.transition)
     moved = np.einsum("...xa,xay->...xy", policy, inner)
     return np.asarray(np.eye(world.states) - world.gamma * moved)
 
