@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from math import isnan
@@ -110,7 +111,17 @@ def command(
     else:
         mark = fingerprint(model, prompts, specs, way)
         _train(model, asked, (specs, way), settings, (output, mark, restart))
-    say(f"written: {output}, {keep(s.arguments(context), output / 'run')}")
+    if leads():
+        say(f"written: {output}, {keep(s.arguments(context), output / 'run')}")
+
+
+def leads() -> bool:
+    """Whether this process talks: under torchrun the first one does.
+
+    >>> leads()
+    True
+    """
+    return os.environ.get("RANK", "0") == "0"
 
 
 def specs_of(rewards: Sequence[str], truth: str | None) -> list["Spec"]:
@@ -168,7 +179,7 @@ def _train(
 
         train(policy, prompts, scorers, settings, place=Place(*where), listeners=[told])
     leave()
-    if seen:
+    if seen and leads():
         with printing():
             print_sections([course(seen)])
 
