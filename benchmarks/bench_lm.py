@@ -6,7 +6,6 @@ theirs in turn, so that a busy machine slows both alike.
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 
@@ -78,7 +77,9 @@ def stepping():
     for name, learner in (("GRPO", grpo(8)), ("RLOO", rloo(8))):
         ours = our_seconds(learner)
         theirs = their_seconds(name)
-        print(f"{name}, 256 outputs of up to 12 tokens a step: culpa {ours:.3f} CPU s, TRL {theirs:.3f}, {theirs / ours:.2f} x")
+        print(
+            f"{name}, 256 outputs of up to 12 tokens a step: culpa {ours:.3f} CPU s, TRL {theirs:.3f}, {theirs / ours:.2f} x"
+        )
 
 
 def our_seconds(learner):
@@ -127,12 +128,11 @@ def their_seconds(name):
     return statistics.median(np.diff(begins)[1:])
 
 
-def main():
+def run():
     torch.set_num_threads(1)
     sampling()
     stepping()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -8,6 +8,7 @@ import sys
 import bench_arrays
 import bench_dynamics
 import bench_jsonl
+import bench_lm
 import bench_relabel
 import bench_start
 import bench_stream
@@ -20,6 +21,7 @@ BENCHES = {
     "stream": bench_stream.run,
     "dynamics": bench_dynamics.run,
     "relabel": bench_relabel.run,
+    "lm": bench_lm.run,
     "stream_1e8": bench_stream.run_1e8,
 }
 
