@@ -77,9 +77,8 @@ def stepping():
     for name, learner in (("GRPO", grpo(8)), ("RLOO", rloo(8))):
         ours = our_seconds(learner)
         theirs = their_seconds(name)
-        print(
-            f"{name}, 256 outputs of up to 12 tokens a step: culpa {ours:.3f} CPU s, TRL {theirs:.3f}, {theirs / ours:.2f} x"
-        )
+        what = f"{name}, 256 outputs of up to 12 tokens a step"
+        print(f"{what}: culpa {ours:.3f} CPU s, TRL {theirs:.3f}, {theirs / ours:.2f} x")
 
 
 def our_seconds(learner):
