@@ -68,6 +68,12 @@ def test_top_keeps_the_tokens_of_the_largest_divergence():
         assert weight[(slice(None), *cell)][here] == pytest.approx(expected)
 
 
+def test_top_counts_a_rise_for_more_than_a_fall():
+    mask = np.ones((2, 1, 1), dtype=bool)  # e - 2 = .72 for the rise by 1, .50 for the fall by 1.2
+    known = Tokens(mask, logprob=np.zeros((2, 1, 1)), other=np.array([-1.2, 1.0]).reshape(2, 1, 1))
+    assert weigh(known, np.ones((1, 1)), form="top", share=0.5).ravel().tolist() == [0.0, 2.0]
+
+
 @FORMS
 def test_where_nothing_depends_all_bear_the_same(options):
     signal, known = world(3)
