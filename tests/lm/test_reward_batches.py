@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.lm.classifiers import DECODERS, ENCODERS, classifier, one_by_one
 
-from culpa.lm.reward_batches import SHORTEST, Text, alone, by_length, grouped, masked, pooled, shared
+from culpa.lm.reward_batches import RAGGED, SHORTEST, Text, alone, by_length, grouped, masked, pooled, shared
 
 END = 2  # of the classifiers: the pad token as well
 
@@ -108,7 +108,7 @@ def test_outputs_with_little_in_common_go_their_own_way():
     np.testing.assert_allclose(shared(model, some, 100), truth, rtol=1e-9, atol=1e-10)
 
 
-@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 120), st.integers(0, 20))
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 400), st.integers(0, 20))
 def test_batches_hold_every_row_once_and_stay_within_the_limit(sizes, most, extra):
     batches = list(by_length(sizes, range(len(sizes)), most, extra))
     assert sorted(row for batch in batches for row in batch) == list(range(len(sizes)))
@@ -118,7 +118,15 @@ def test_batches_hold_every_row_once_and_stay_within_the_limit(sizes, most, extr
         width = max(sizes[row] for row in batch) + extra
         assert len(batch) * width <= most or len(batch) == 1
         if after is not None:
-            assert (len(batch) + 1) * (sizes[after[0]] + extra) > most
+            full = (len(batch) + 1) * (sizes[after[0]] + extra) > most
+            ragged = sizes[after[0]] > RAGGED * sizes[batch[0]] and len(batch) * sizes[batch[0]] >= most / 8
+            assert full or ragged
+
+
+def test_batches_that_are_full_enough_hold_little_padding():
+    sizes = np.random.default_rng(0).integers(1, 500, 1000).tolist()
+    padded = sum(len(batch) * sizes[batch[-1]] for batch in by_length(sizes, range(1000), 10_000))
+    assert padded < 1.1 * sum(sizes)
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_a_broken_template_is_refused():
 
 
 def test_batches_hold_a_token():
-    with pytest.raises(InputError, match=r"at least 1 token, got 0\. 16384 is usual"):
+    with pytest.raises(InputError, match=r"at least 1 token, got 0\. 2048 is usual"):
         scorer(reward_model(), batch_tokens=0)
 
 

@@ -60,7 +60,10 @@ def command(
     answer: Annotated[str | None, typer.Option(help="Column of the reference answer.", show_default=False)] = None,
     device: Annotated[str, typer.Option(help="Where models run: auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="Of models: auto, float32, bfloat16 or float16.")] = "auto",
-    batch_tokens: Annotated[int, typer.Option(min=1, help="Tokens that a model reads at a time.")] = 16_384,
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens that a model reads at a time (CPU: 2048, else 16384).", show_default=False),
+    ] = None,
     chat: Annotated[
         bool | None,
         typer.Option(

@@ -16,7 +16,7 @@ ENDED = "ended"  # column: whether the output came to its end, or was cut
 LOGIT_TOKENS = 4096  # in a batch: the logits of all its tokens are held at once
 
 
-def likelihoods(lm: LanguageModel, *, chat: bool = False, batch_tokens: int = LOGIT_TOKENS) -> Callable[..., Scores]:
+def likelihoods(lm: LanguageModel, *, chat: bool = False, batch_tokens: int | None = None) -> Callable[..., Scores]:
     """Scores of n outputs: the sum of log pi(y_t | x, y_<t) over the tokens of the response, at temperature 1.
 
     The text of a response is turned into tokens again, which need not be those that were sampled. Where the column
@@ -35,7 +35,7 @@ def likelihoods(lm: LanguageModel, *, chat: bool = False, batch_tokens: int = LO
         reasons = [_refused(start, size, lm.context) for start, size in zip(starts, sizes, strict=True)]
         there = [row for row, reason in enumerate(reasons) if reason is None]
         values = np.full(len(sizes), np.nan)
-        for rows in by_length(sizes, there, min(batch_tokens, LOGIT_TOKENS)):
+        for rows in by_length(sizes, there, min(batch_tokens or LOGIT_TOKENS, LOGIT_TOKENS)):
             some = measure(lm, [starts[row] for row in rows], [after[row] for row in rows], batch=len(rows))
             values[rows] = [one.logprob for one in some]
         return Scores(values, reasons, sum(sizes[row] for row in there))

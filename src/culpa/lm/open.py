@@ -52,7 +52,7 @@ class Way:
 
     device: str = "auto"
     dtype: str = "auto"
-    batch_tokens: int = 16_384
+    batch_tokens: int | None = None  # None: as suits the device
     chat: bool | None = None  # whether outputs go into a model's chat template; None: of reward models, if there is one
     answer: str | None = None  # column of the reference
     style: str | None = None  # of a function

@@ -17,6 +17,7 @@ from transformers import DynamicCache
 from culpa.rollouts import Array
 
 Ids = tuple[int, ...]
+RAGGED = 1.25
 SHORTEST = 8  # tokens that the outputs of a prompt must begin with in common before they are read once
 
 
@@ -38,19 +39,25 @@ class Group(NamedTuple):
 def by_length(sizes: Sequence[int], rows: Sequence[int], most: int, extra: int = 0) -> Iterator[list[int]]:
     """Rows in batches of at most `most` tokens, padding and `extra` tokens for each row counted, shortest first.
 
-    A row longer than `most` is a batch by itself.
+    A row longer than `most` is a batch by itself. A batch that is an eighth full takes no row that is `RAGGED` times as
+    long as its first.
 
-    >>> list(by_length([5, 1, 2, 9], [0, 1, 2, 3], 8))
+    >>> list(by_length([5, 1, 2, 9], [0, 1, 2, 3], 16))
     [[1, 2], [0], [3]]
     """
     batch: list[int] = []
     for row in sorted(rows, key=lambda row: (sizes[row], row)):
-        if batch and (len(batch) + 1) * (sizes[row] + extra) > most:
+        full = (len(batch) + 1) * (sizes[row] + extra) > most
+        if batch and (full or _ragged(len(batch), sizes[batch[0]], sizes[row], most)):
             yield batch
             batch = []
         batch.append(row)
     if batch:
         yield batch
+
+
+def _ragged(count: int, first: int, size: int, most: int) -> bool:
+    return size > RAGGED * first and 8 * count * first >= most
 
 
 def grouped(texts: Sequence[Text]) -> list[Group]:

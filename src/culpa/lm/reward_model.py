@@ -19,7 +19,7 @@ from culpa.lm.reward_batches import Text, alone, masked, pooled, shared
 from culpa.lm.score import Scores
 from culpa.rollouts import Array
 
-BATCH_TOKENS = 16_384  # padding counted
+CPU_TOKENS, GPU_TOKENS = 2048, 16_384  # of a batch, padding counted
 _ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-4}  # of the largest score; of half precision it is _COARSE
 _COARSE = 0.15
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError)
@@ -70,7 +70,7 @@ def reward_scores(
     prompts: Sequence[str],
     responses: Sequence[str],
     *,
-    batch_tokens: int = BATCH_TOKENS,
+    batch_tokens: int | None = None,
     chat: bool = True,
 ) -> Scores:
     """Of n outputs, the first number of the model's head.
@@ -79,8 +79,10 @@ def reward_scores(
     with `chat=False`) they stand one behind the other, for an encoder as a pair. An output too long for the model has
     no score: nothing is cut off. Equal texts are read once.
 
-    Scores do not depend on `batch_tokens` nor on what else is scored, up to rounding.
+    Scores do not depend on `batch_tokens` (None: 2048 on a CPU, 16,384 elsewhere) nor on what else is scored, up to
+    rounding.
     """
+    most = batch_tokens or (CPU_TOKENS if rm.model.device.type == "cpu" else GPU_TOKENS)
     texts = encode(rm, prompts, responses, chat=chat)
     values = np.full(len(texts), np.nan)
     reasons = [_refused(text, rm.context) for text in texts]
@@ -88,7 +90,7 @@ def reward_scores(
     once = {(texts[row].ids, texts[row].types): row for row in reversed(there)}
     rows = sorted(once.values())
     if rows:
-        scored = rm.way(rm.model, [texts[row] for row in rows], batch_tokens)
+        scored = rm.way(rm.model, [texts[row] for row in rows], most)
         by_row = dict(zip(rows, scored.tolist(), strict=True))
         values[there] = [by_row[once[texts[row].ids, texts[row].types]] for row in there]
     for row in there:
@@ -96,10 +98,10 @@ def reward_scores(
     return Scores(values, reasons, sum(len(texts[row].ids) for row in there))
 
 
-def scorer(rm: RewardModel, *, batch_tokens: int = BATCH_TOKENS, chat: bool = True) -> Callable[..., Scores]:
+def scorer(rm: RewardModel, *, batch_tokens: int | None = None, chat: bool = True) -> Callable[..., Scores]:
     """The model as a `Scorer`."""
-    if batch_tokens < 1:
-        raise InputError(f"a batch has at least 1 token, got {batch_tokens}.", remedy=f"{BATCH_TOKENS} is usual.")
+    if batch_tokens is not None and batch_tokens < 1:
+        raise InputError(f"a batch has at least 1 token, got {batch_tokens}.", remedy=f"{CPU_TOKENS} is usual.")
 
     def scores(prompts: Sequence[str], responses: Sequence[str], columns: pl.DataFrame) -> Scores:  # noqa: ARG001
         return reward_scores(rm, prompts, responses, batch_tokens=batch_tokens, chat=chat)
@@ -162,7 +164,7 @@ def _probes(vocabulary: int) -> list[Text]:
 
 def _tried(way: Way, model: Any, texts: Sequence[Text]) -> Array | None:
     try:
-        found = way(model, texts, BATCH_TOKENS)
+        found = way(model, texts, CPU_TOKENS)
     except _FAILURES:
         return None
     return found if np.isfinite(found).all() else None
