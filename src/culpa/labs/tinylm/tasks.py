@@ -16,6 +16,7 @@ from culpa.errors import InputError
 
 Array = npt.NDArray[np.float64]
 HELD_OUT = 8  # one prompt in so many
+_ROUNDS = 200  # that a task gets to pose enough questions
 
 
 class Questions(NamedTuple):
@@ -31,6 +32,8 @@ def places(answer: str, response: str) -> tuple[bool, ...]:
     >>> places("abc", "abd"), places("ab", "abc"), places("ab", "")
     ((True, True, False), (True, True, False), (False, False))
     """
+    if not answer:
+        raise InputError("an answer is empty.", remedy="Give every prompt an answer of one character or more.")
     right = [a == b for a, b in zip(answer, response, strict=False)]
     return (*right, *[False] * abs(len(answer) - len(response)))
 
@@ -69,14 +72,16 @@ class Task:
         >>> task.draw(np.random.default_rng(0), 2)
         Questions(prompts=('cbba=', 'aaaa='), answers=('abbc', 'aaaa'))
         """
-        prompts: list[str] = []
-        answers: list[str] = []
-        while len(prompts) < n:
-            for prompt, answer in zip(*self.pose(rng, n), strict=True):
-                if is_held_out(prompt) == held_out and len(prompts) < n:
-                    prompts.append(prompt)
-                    answers.append(answer)
-        return Questions(tuple(prompts), tuple(answers))
+        found: list[tuple[str, str]] = []
+        for _ in range(_ROUNDS):
+            every = zip(*self.pose(rng, max(n, HELD_OUT)), strict=True)
+            found += [one for one in every if is_held_out(one[0]) == held_out]
+            if len(found) >= n:
+                prompts, answers = zip(*found[:n], strict=True)
+                return Questions(prompts, answers)
+        side = "held out" if held_out else "trained on"
+        problem = f"{self.name} has too few prompts: {len(found)} of {n} were found that are {side}."
+        raise InputError(problem, remedy="Make the task larger.")
 
     def truth(self, answer: str, response: str) -> float:
         """The true reward G of a response, in [0, 1]; 1 iff every part is right.
