@@ -74,6 +74,18 @@ def thrice(signal, _group):
     return 3 * signal
 
 
+def likely(group):
+    return group.logprob[None]
+
+
+def nowhere(group):
+    return np.zeros((1, *group.length.shape))
+
+
+def by_length(group):
+    return group.length[None, ..., None]
+
+
 def by_score(_signal, tokens):
     return tokens.score
 
@@ -158,6 +170,14 @@ TABLE = [
     row(signals.token_weights, "linear", None, None, by_score, tokens=True),
     row(signals.process_weights, "linear", None, None, tokens=True),
     row(signals.token_gate, "linear", None, None, middle=0.0, tokens=True),
+    row(signals.potential, "", None, None, likely, 0.9, several=True, steps=True),
+    row(signals.look_back, "", None, None, likely, 0.9, several=True, steps=True),
+    row(signals.count_bonus, "", None, None, nowhere, 1, several=True, steps=True),
+    row(signals.novelty_bonus, "", None, None, by_length, by_length, several=True, steps=True),
+    row(signals.occupancy_penalty, "", None, None, 0.25),
+    row(signals.occupancy_penalty, "", None, None, 0.25, "chi2"),
+    row(signals.contrast_weights, "linear", None, 0.2, tokens=True),
+    row(signals.contrast_weights, "linear", None, 0.2, 1.0, "top", share=0.5, tokens=True),
     row(signals.chain, "linear", SAME, SAME),
     row(signals.chain, "level shift scale", 0.0, 0.0, CENTER, signals.divide_std()),
     row(signals.masked, "linear", None, None, CENTER, long),
@@ -181,15 +201,19 @@ def world(seed=0, prompts=P, samples=S):
         length=length,
         logprob=rng.normal(-4, 1, shape),
         reference=rng.normal(-4, 1, shape),
-        tokens=Tokens(np.ones((T, *shape), dtype=bool), score=rng.uniform(0.1, 0.9, (T, *shape))),
+        tokens=known(np.ones((T, *shape), dtype=bool), rng.uniform(0.1, 0.9, (T, *shape))),
     )
     return signal, group
+
+
+def known(mask, score):
+    return Tokens(mask, score, logprob=np.log(score), other=np.log1p(-score))
 
 
 def view(group, cut):
     """The group with every array cut."""
     mask, score = (np.stack([cut(one) for one in array]) for array in (group.tokens.mask, group.tokens.score))
-    return replace(group, tokens=Tokens(mask, score), **{name: cut(getattr(group, name)) for name in FIELDS})
+    return replace(group, tokens=known(mask, score), **{name: cut(getattr(group, name)) for name in FIELDS})
 
 
 FIELDS = ("weight", "present", "length", "logprob", "reference")

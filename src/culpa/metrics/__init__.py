@@ -6,12 +6,14 @@ from culpa.metrics.calibration import calibration_error, calibration_error_of, p
 from culpa.metrics.chance import noise_harm_aware_accuracy, shuffled_accuracy
 from culpa.metrics.compare import holm, mcnemar, minimum_detectable_difference, paired_p_values, tied_sets
 from culpa.metrics.groups import PairCounts, pair_counts, tied_pairs
+from culpa.metrics.means import Mean, mean_interval
 from culpa.metrics.resample import bca_interval, bootstrap, jackknife, percentile_interval
 from culpa.metrics.rulers import characters, markdown, words
 from culpa.metrics.spread import dead_groups, lone_groups, mean, spread, variance
 from culpa.metrics.weights import effective_sample_size, largest_weight, pair_weights
 
 __all__ = [
+    "Mean",
     "PairCounts",
     "bca_interval",
     "below",
@@ -33,6 +35,7 @@ __all__ = [
     "markdown",
     "mcnemar",
     "mean",
+    "mean_interval",
     "minimum_detectable_difference",
     "noise_harm_aware_accuracy",
     "one_v_many_accuracy",

@@ -5,6 +5,7 @@ Axes: p prompts, s samples, t tokens, k rewards; any leading axes before them.
 
 from culpa.signals.baseline import center, leave_one_out
 from culpa.signals.calibrate import calibrate_low
+from culpa.signals.contrast import contrast_weights
 from culpa.signals.dead import drop_dead
 from culpa.signals.deviation import divide_std, whiten
 from culpa.signals.entropy import dcpo
@@ -19,6 +20,9 @@ from culpa.signals.likelihood import (
     token_probability_gain,
 )
 from culpa.signals.likely import unlikeliness
+from culpa.signals.next_token import next_token_reward
+from culpa.signals.novelty import count_bonus, novelty_bonus
+from culpa.signals.occupancy import LogRatio, fit_log_ratio, occupancy_penalty
 from culpa.signals.pairs import balanced_pairs
 from culpa.signals.parse import KNOWN, parse
 from culpa.signals.patterns import pattern_reward, pattern_score
@@ -26,10 +30,12 @@ from culpa.signals.penalty import kl_penalty, length_penalty, overlong
 from culpa.signals.pointwise import clip, scale
 from culpa.signals.presets import openrlhf, trl_gdpo, trl_grpo, trl_rloo, verl_grpo, verl_rloo
 from culpa.signals.quantile import gaussian_rank
+from culpa.signals.redistribute import Redistribution, check_factors, fit_redistribution
 from culpa.signals.running import Running, normalise_running
 from culpa.signals.saturate import clip_running, minmax_running, par, squash
 from culpa.signals.selected import add_selected, selection_ratio
 from culpa.signals.several import normalise_then_sum, weighted_sum
+from culpa.signals.shaping import difference_rewards, look_back, potential
 from culpa.signals.steps import clip_steps, delta_steps
 from culpa.signals.tiers import block_share, gaussian_closeness, outcome_plus, tiers
 from culpa.signals.tokens import Tokens, process_weights, spread_tokens, token_gate, token_weights
@@ -49,6 +55,8 @@ from culpa.signals.transform import (
 __all__ = [
     "KNOWN",
     "Group",
+    "LogRatio",
+    "Redistribution",
     "Running",
     "Tokens",
     "Transform",
@@ -62,14 +70,20 @@ __all__ = [
     "calibrate_low",
     "center",
     "chain",
+    "check_factors",
     "clip",
     "clip_running",
     "clip_steps",
+    "contrast_weights",
+    "count_bonus",
     "dcpo",
     "delta_steps",
+    "difference_rewards",
     "divide_std",
     "drop_dead",
     "equal_group",
+    "fit_log_ratio",
+    "fit_redistribution",
     "flip",
     "gaussian_closeness",
     "gaussian_rank",
@@ -79,11 +93,15 @@ __all__ = [
     "leave_one_out",
     "length_band",
     "length_penalty",
+    "look_back",
     "marginal_gain",
     "masked",
     "minmax_running",
+    "next_token_reward",
     "normalise_running",
     "normalise_then_sum",
+    "novelty_bonus",
+    "occupancy_penalty",
     "only_valid",
     "openrlhf",
     "outcome_plus",
@@ -93,6 +111,7 @@ __all__ = [
     "pattern_reward",
     "pattern_score",
     "perplexity_rank",
+    "potential",
     "process_weights",
     "scale",
     "scheduled",
