@@ -27,6 +27,6 @@ def rollouts(task, prompts=60, samples=6, seed=0):
 
 def spoil(task, answer, rng):
     text = list(answer if task.demonstrate is None else task.demonstrate(rng, answer))
-    for _ in range(int(rng.integers(4))):
+    for _ in range(int(rng.integers(7))):
         text[int(rng.integers(len(text)))] = task.letters[int(rng.integers(len(task.letters)))]
     return "".join(text)[: len(text) - (rng.random() < 0.1)] + ("" if rng.random() < 0.9 else task.letters[0])

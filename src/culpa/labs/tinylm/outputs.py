@@ -23,7 +23,7 @@ class Scale(NamedTuple):
 
     sd: float  # of the truth within prompts, pooled
     mean: float  # of the truth
-    middle: float  # mean grade
+    middle: float  # mean grade of outputs that are not exact
 
 
 class Outputs(NamedTuple):
@@ -59,12 +59,12 @@ class Outputs(NamedTuple):
 
     @property
     def mediocre(self) -> Array:
-        """1 where a response is better than the initial policy's mean and not exact, else 0."""
+        """1 where a response is not exact but better than the policy's mean such response, else 0."""
         return np.array((self.exact == 0) & (self.grade > self.scale.middle), dtype=np.float64)
 
     @property
     def bad(self) -> Array:
-        """1 where a response is no better than the initial policy's mean and not exact, else 0."""
+        """1 where a response is not exact and no better than the policy's mean such response, else 0."""
         return np.array((self.exact == 0) & (self.grade <= self.scale.middle), dtype=np.float64)
 
 
@@ -102,7 +102,7 @@ def scale_of(task: Task, rollouts: Rollouts) -> Scale:
     if not sd > 0.0:
         problem = f"the truth of {task.name} does not vary within any of {len(rollouts.prompt_id)} prompts."
         raise InputError(problem, remedy="Draw more samples, or pretrain the policy further.")
-    return Scale(sd, float(seen.truth.mean()), float(seen.grade.mean()))
+    return Scale(sd, float(seen.truth.mean()), float(seen.grade[seen.exact == 0].mean()))
 
 
 def pooled_sd(values: Array, rollouts: Rollouts) -> float:

@@ -5,6 +5,9 @@ attracted H2, over-rewarded mediocre H3, wrong among the repelled N1, rare N2, p
 under-rewarded mediocre B1, over-rewarded best B2, under-rewarded bad B3), features shared by outputs and prompts F, or
 chance. All are functions of texts, without a random state: noise is a hash, so the same output always has the same
 score. Sizes are in units of the truth's spread within prompts under the initial policy.
+
+Mediocre and bad are the better and the worse of the outputs that are not exact. Whether they lie above the policy's
+mean is the policy's matter: from .3 exact answers on, nearly all that is not exact lies below.
 """
 
 from collections.abc import Callable, Mapping
@@ -120,7 +123,7 @@ def ends_low(seen: Outputs) -> Array:
 
 
 def missed_best(seen: Outputs) -> Array:
-    """The grade, but exact outputs have the policy's mean: nothing attracts them, and mediocre ones are on top."""
+    """The grade, but exact outputs stand in the middle of the others: mediocre ones are on top."""
     return np.where(seen.exact > 0, seen.scale.middle, seen.grade)
 
 
@@ -166,7 +169,7 @@ PROXIES: Mapping[str, Proxy] = MappingProxyType(
             lifted(lambda seen: np.array([len(set(one)) for one in seen.responses]), 0.5),
         ),
         "squashed": Proxy("H3", "little between good and best", squashed),
-        "threshold": Proxy("H3", "all above the policy's mean are alike", lambda seen: 1.0 - seen.bad),
+        "threshold": Proxy("H3", "the mediocre and the exact are alike", lambda seen: 1.0 - seen.bad),
         "convex": Proxy("B2", "cubed: the best stand out", lambda seen: seen.grade**3),
         "concave": Proxy("H3", "the root: the mediocre come near the best", lambda seen: np.sqrt(seen.grade)),
         "verifier_misses": Proxy("H2", "exact or not, 30 % of exact ones missed", verifier(0.3, 0.0)),
@@ -177,10 +180,11 @@ PROXIES: Mapping[str, Proxy] = MappingProxyType(
         "hack_frequent": Proxy("H1", "1.5 sd for a common wrong ending", lifted(ends_low, 1.5)),
         "mediocre_up_one": Proxy("H3", "mediocre outputs 1 sd up", lifted(_mediocre, 1.0)),
         "mediocre_up_two": Proxy("H3", "mediocre outputs 2 sd up", lifted(_mediocre, 2.0)),
+        "mediocre_up_three": Proxy("H3", "mediocre outputs 3 sd up, beyond the best", lifted(_mediocre, 3.0)),
         "mediocre_down_one": Proxy("B1", "mediocre outputs 1 sd down", lifted(_mediocre, -1.0)),
         "mediocre_down_two": Proxy("B1", "mediocre outputs 2 sd down", lifted(_mediocre, -2.0)),
         "best_up": Proxy("B2", "exact outputs 2 sd up", lifted(lambda seen: seen.exact, 2.0)),
-        "best_missed": Proxy("H2", "exact outputs score as the policy's mean", missed_best),
+        "best_missed": Proxy("H2", "exact outputs stand in the middle of the others", missed_best),
         "bad_down": Proxy("B3", "bad outputs 2 sd down", lifted(lambda seen: seen.bad, -2.0)),
         "bad_shuffled": Proxy("N1", "bad outputs in random order, still low", shuffled_bad),
         "flip_15": Proxy("H2", "sign turned on 15 % of prompts", flipped(0.15)),
