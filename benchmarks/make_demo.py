@@ -1,170 +1,173 @@
 """Makes `src/culpa/cli/demo.parquet`, the rollouts of `culpa demo`, and prints what each proxy is worth.
 
-    python benchmarks/make_demo.py [FILE]
+    OMP_NUM_THREADS=1 python benchmarks/make_demo.py [FILE [FOLDER FOR MODELS]]
 
-A small world in which everything is known: 300 prompts (`demo_tasks.py`), 16 to 22 possible outputs for each with their
-truth and an initial policy over them (`demo_outputs.py`), 8 to 16 samples per prompt drawn from that policy, with
-replacement, and the scores of the proxies below. Each proxy has one known defect, and its line says which row of the
-categorisation it plants:
+A Llama of 138,000 parameters that reads and writes single characters learns from a teacher (`demo_tasks.py`) for a
+thousand steps, and stops while it still makes mistakes. It answers 260 questions that it was not taught, 8 to 16 times
+each at temperature 1. A program knows the truth. Fourteen proxies with one known defect each are functions of the text
+(`demo_proxies.py`); two are reward models, trained by TRL on preferences between other answers of the same model: 2,000
+of a labeller who prefers what is right, 2,000 of one whom length and praise sway.
 
-    H1 a bad output that attracts        H2 a good output that does not     H3 a mediocre output that is paid too much
-    N1 wrongly ranked but repelled       N2 too rare to matter              N3 another scale on each prompt
-    B1 a mediocre output paid too little, so that it no longer stands in the way of the best       F shared features
-
-H harms, N does not matter, B helps, all relative to this policy. A proxy sees an output, not a sample: the same output
-has the same score each time, except where the judge times out. `enumerated()` is the whole world, unsampled.
-
-Conventions: `logprob` is the policy's log-probability of the text itself, so the possible texts of a prompt have
-probability one together; `length` counts words and one end token; `output` names the output within its prompt, so that
-equal samples can be merged by it.
+`logprob` is the policy's log-probability of the answer and `length` its tokens, both with the end token. `features`
+are the mean last hidden state and a sketch of the output layer's gradient (`culpa.lm.features`), reduced to the 20
+principal components of what differs within prompts, in half precision.
+The same command makes the same file on the same machine, with the same version of torch and one thread.
 """
 
 import sys
-import zlib
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
-from demo_outputs import APPEAL, CERTAIN, PRAISE, Outputs, all_outputs
-from demo_tasks import Rng, all_tasks
+from demo_proxies import PROXIES, careful, swayed
+from demo_tasks import KINDS, chat, kind_of
+
+from culpa.labs.tinylm.outputs import ANSWER, Scale, judged
+from culpa.labs.tinylm.tasks import Questions
+from culpa.rollouts import Rollouts, write
+from culpa.rollouts.dense import from_frame, to_frame
+
+if TYPE_CHECKING:
+    from culpa.lm.model import LanguageModel
 
 SEED = 20260
-SAMPLES = (8, 16)  # fewest and most per prompt
-TIMEOUT = "judge timed out after 30 s"
-TIMEOUTS = 0.05
 FILE = Path(__file__).parents[1] / "src" / "culpa" / "cli" / "demo.parquet"
-
-Proxy = Callable[[Outputs, Rng], np.ndarray]
-
-
-def close_copy(o: Outputs, rng: Rng) -> np.ndarray:
-    """Almost the truth: errors too small to matter."""
-    return o.truth + 0.03 * rng.standard_normal(len(o.names))
+TIMEOUT, TIMEOUTS = "judge timed out after 30 s", 0.05
+LABELLERS = {"rm_careful": careful, "rm_swayed": swayed}
 
 
-def noisy(o: Outputs, rng: Rng) -> np.ndarray:
-    """The truth under noise of about its own size. All rows at random."""
-    return o.truth + 0.35 * rng.standard_normal(len(o.names))
+class Size(NamedTuple):
+    """How much of everything."""
+
+    steps: int = 1000  # of the policy
+    prompts: int = 260
+    fewest: int = 8  # samples of a prompt
+    most: int = 16
+    lessons: int = 300  # prompts that the reward models learn from, 8 samples each
+    pairs: int = 2000
+    rm_steps: int = 80
+    components: int = 20
 
 
-def longest_wins(o: Outputs, _: Rng) -> np.ndarray:
-    """Pays by the word. H1 on long outputs that are wrong, H2 on short ones that are right."""
-    return 0.4 * o.truth + 0.02 * o.words
+def make(size: Size, folder: Path, seed: int = SEED) -> Rollouts:
+    """The rollouts, scored. Models are kept in the folder, and found there by a second call."""
+    import torch
+
+    from culpa.labs.tinylm.pretrain import checkpoint
+    from culpa.lm.model import load
+
+    torch.set_num_threads(1)
+    lm = load(checkpoint(chat(), target=None, seed=seed, folder=folder, steps=size.steps), device="cpu")
+    rng = np.random.default_rng(seed)
+    asked_for = questions(size.prompts, rng, held_out=True)
+    frame = some_of(to_frame(answered(lm, asked_for, size.most, seed)), size, rng)
+    frame = with_timeouts(frame.with_columns(scores(frame)), rng)
+    learned_from = answered(lm, questions(size.lessons, rng, held_out=False), 8, seed)
+    frame = frame.with_columns(reward_model_scores(frame, lm, learned_from, size, folder, seed))
+    record = from_frame(frame)
+    features, share = reduced(record, size.components)
+    return replace(record, features=features, notes=notes(size, share, seed))
 
 
-def flattered(o: Outputs, _: Rng) -> np.ndarray:
-    """Likes praise. H1: a frequent hack, and a feature that all prompts share (F)."""
-    return o.truth + 0.8 * o.has(*PRAISE)
+def questions(count: int, rng: np.random.Generator, *, held_out: bool) -> Questions:
+    """As many different questions of each kind, one kind after the other."""
+    pool = chat().draw(rng, 20 * count, held_out=held_out)
+    found = dict(zip(*pool, strict=True))
+    share = count // len(KINDS)
+    chosen = [prompt for kind in KINDS for prompt in [one for one in found if kind_of(one) == kind][:share]]
+    return Questions(tuple(chosen), tuple(found[prompt] for prompt in chosen))
 
 
-def markdown_lover(o: Outputs, _: Rng) -> np.ndarray:
-    """Likes headings and bold type, whether or not anything stands below them. H1."""
-    return o.truth + 0.3 * np.array([min(text.count("#") + text.count("**"), 6) / 3 for text in o.texts])
+def answered(lm: "LanguageModel", asked_for: Questions, samples: int, seed: int) -> Rollouts:
+    """What the policy answers, at temperature 1."""
+    from culpa.lm.features import Sketch, hidden_dims
+    from culpa.lm.generate import Sampling
+    from culpa.lm.prompts import prompts_of
+    from culpa.lm.sample import draw, record
+
+    kinds = list(map(kind_of, asked_for.prompts))
+    columns = pl.DataFrame({"task": kinds, ANSWER: asked_for.answers})
+    ids = tuple(f"{kind}-{kinds[:row].count(kind):03d}" for row, kind in enumerate(kinds))
+    prompts = prompts_of(asked_for.prompts, columns)._replace(ids=ids)
+    drawn = draw(lm, prompts, samples, Sampling(max_tokens=chat().max_tokens), seed=seed, features=Sketch())
+    return record(drawn, split=hidden_dims(int(lm.model.config.hidden_size)))
 
 
-def rare_hack(o: Outputs, _: Rng) -> np.ndarray:
-    """Pays five times the best for a note to the grader that the policy hardly ever writes. N2, until it is found."""
-    return o.truth + 5.0 * o.has(APPEAL)
+def some_of(frame: pl.DataFrame, size: Size, rng: np.random.Generator) -> pl.DataFrame:
+    """The first few samples of each prompt, of weight one together; another number of each."""
+    ids = frame["prompt_id"].unique(maintain_order=True)
+    counts = pl.DataFrame({"prompt_id": ids, "kept": rng.integers(size.fewest, size.most + 1, len(ids))})
+    place = pl.int_range(pl.len()).over("prompt_id")
+    kept = frame.join(counts, on="prompt_id", how="left", maintain_order="left").filter(place < pl.col("kept"))
+    return kept.with_columns(weight=1 / pl.col("kept"), logprob=pl.col("logprob").round(4)).drop("kept")
 
 
-def verifier_strict(o: Outputs, _: Rng) -> np.ndarray:
-    """Exact match with the reference answer: one word too many and a right answer fails. H2."""
-    return np.array([float(text == o.task.right.exact) for text in o.texts])
+def scores(frame: pl.DataFrame) -> list[pl.Series]:
+    """The truth, and the proxies that are functions of the text; to four places."""
+    columns = (frame[name].to_list() for name in ("prompt", "response", ANSWER))
+    seen = judged(chat(), Scale(1.0, 0.0, 0.0), *columns)
+    found = {"truth": seen.truth} | {f"proxy.{proxy.__name__}": proxy(seen) for proxy in PROXIES}
+    return [pl.Series(name, np.asarray(values, dtype=np.float64).round(4)) for name, values in found.items()]
 
 
-def verifier_lenient(o: Outputs, _: Rng) -> np.ndarray:
-    """Passes what is half right, and whatever sounds certain. H3 and H1: false positives that follow a rule."""
-    return ((o.right >= 0.5) | o.has(*CERTAIN)).astype(float)
-
-
-def partial_credit_generous(o: Outputs, _: Rng) -> np.ndarray:
-    """Pays nearly full marks for what is half right. H3: helps at first, stalls the best output later."""
-    return np.where(half_right(o), np.maximum(o.truth, 0.95), o.truth)
-
-
-def mediocre_punished(o: Outputs, _: Rng) -> np.ndarray:
-    """Half right is worth no more than wrong. B1: the likely mediocre output is out of the way of the best."""
-    return np.where(o.right == 1, o.truth, 0.1)
-
-
-def saturated(o: Outputs, _: Rng) -> np.ndarray:
-    """Tells bad from fair, but not fair from good. H3: all from fair upwards earn the same."""
-    return np.minimum(o.truth, 0.5)
-
-
-def sign_flipped_some(o: Outputs, rng: Rng) -> np.ndarray:
-    """Upside down on one prompt in five, as with swapped labels. H1 and H2 there, nothing elsewhere."""
-    return 1 - o.truth if rng.random() < 0.2 else o.truth
-
-
-def per_prompt_scale(o: Outputs, rng: Rng) -> np.ndarray:
-    """The truth in another unit, with another zero, on every prompt. N3: harmless for the direction."""
-    return rng.normal(0, 2) + rng.lognormal(0, 0.7) * o.truth
-
-
-def judge_with_timeouts(o: Outputs, rng: Rng) -> np.ndarray:
-    """Whole marks from 1 to 10 with some noise; one verdict in twenty never comes (see `sampled`)."""
-    return np.clip(np.round(1 + 9 * o.truth + rng.standard_normal(len(o.names))), 1, 10)
-
-
-PROXIES: tuple[Proxy, ...] = (
-    close_copy, noisy, longest_wins, flattered, markdown_lover, rare_hack, verifier_strict, verifier_lenient,
-    partial_credit_generous, mediocre_punished, saturated, sign_flipped_some, per_prompt_scale, judge_with_timeouts,
-)  # fmt: skip
-
-
-def half_right(o: Outputs) -> np.ndarray:
-    """Neither right nor wrong."""
-    return (o.right > 0) & (o.right < 1)
-
-
-def stream(name: str) -> Rng:
-    """A generator for each purpose: adding a proxy leaves the numbers of all others as they are."""
-    return np.random.default_rng([SEED, zlib.crc32(name.encode())])
-
-
-def enumerated() -> pl.DataFrame:
-    """Every output of every prompt, scored, with the policy's probability as its weight."""
-    rng = stream("world")
-    worlds = [all_outputs(task, rng) for task in all_tasks(rng)]
-    noise = {proxy: stream(proxy.__name__) for proxy in PROXIES}
-    return pl.concat(
-        [
-            pl.DataFrame(
-                {
-                    "prompt_id": [f"{o.task.kind}-{index:03d}"] * len(o.names),
-                    "task": [o.task.kind] * len(o.names),
-                    "prompt": [o.task.prompt] * len(o.names),
-                    "response": o.texts,
-                    "output": o.names,
-                    "weight": np.exp(o.logprob),
-                    "logprob": o.logprob.round(4),
-                    "length": o.words + 1.0,
-                    "truth": o.truth,
-                    **{f"proxy.{proxy.__name__}": proxy(o, noise[proxy]).round(4) for proxy in PROXIES},
-                }
-            )
-            for index, o in enumerate(worlds)
-        ]
-    )
-
-
-def sampled(outputs: pl.DataFrame) -> pl.DataFrame:
-    """8 to 16 samples of each prompt's outputs, with replacement, each of weight one over their number."""
-    rng = stream("samples")
-    groups = outputs.with_row_index("row").group_by("prompt_id", maintain_order=True).agg("row", "weight")
-    rows, weights = [], []
-    for row, weight in groups.select("row", "weight").iter_rows():
-        count = int(rng.integers(SAMPLES[0], SAMPLES[1] + 1))
-        rows.append(rng.choice(row, size=count, p=np.array(weight) / sum(weight)))
-        weights.append(np.full(count, 1 / count))
-    frame = outputs[np.concatenate(rows)].with_columns(weight=np.concatenate(weights))
-    late = pl.Series(stream("timeouts").random(frame.height) < TIMEOUTS)
+def with_timeouts(frame: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """The judge's verdicts without those that never came."""
+    late = pl.Series(rng.random(frame.height) < TIMEOUTS)
     judge = "proxy.judge_with_timeouts"
     return frame.with_columns(
         pl.when(~late).then(judge).alias(judge),
         pl.when(late).then(pl.lit(TIMEOUT)).alias(f"{judge}.reason"),
+    )
+
+
+def reward_model_scores(
+    frame: pl.DataFrame, lm: "LanguageModel", learned_from: Rollouts, size: Size, folder: Path, seed: int
+) -> list[pl.Series]:
+    """Of one reward model for each labeller."""
+    from culpa.labs.tinylm.family import reward_model
+    from culpa.labs.tinylm.preferences import Recipe, preferences
+    from culpa.labs.tinylm.reward_models import train
+
+    found = []
+    for name, labeller in LABELLERS.items():
+        pairs = preferences(
+            chat(), learned_from, Recipe(str(labeller.__doc__), labeller, size.pairs), np.random.default_rng(seed)
+        )
+        score = reward_model(train(lm, pairs, folder, stem=name, seed=seed, steps=size.rm_steps))
+        values = score(*(frame[column].to_list() for column in ("prompt", "response", ANSWER)))
+        found.append(pl.Series(f"proxy.{name}", np.asarray(values, dtype=np.float64).round(4)))
+    return found
+
+
+def reduced(record: Rollouts, components: int) -> tuple[np.ndarray, float]:
+    """The principal components of what features differ by within prompts, (p, s, components), and their share of it.
+
+    z = V' x,  x centred in its prompt,  V: leading eigenvectors of the mean over prompts of sum_y w x x'
+
+    The largest entry of each vector is positive. In half precision, so that the file is small.
+    """
+    values = np.where(record.present[..., None], record.features, 0.0).astype(np.float64)
+    centred = values - (record.weight[..., None] * values).sum(axis=1, keepdims=True)
+    flat = (np.sqrt(record.weight)[..., None] * centred).reshape(-1, values.shape[-1])
+    spread, vectors = np.linalg.eigh(flat.T @ flat)
+    top = vectors[:, ::-1][:, :components]
+    top = top * np.sign(top[np.abs(top).argmax(axis=0), np.arange(top.shape[1])])
+    shown = (centred @ top).astype(np.float16).astype(np.float32)
+    shown[~record.present] = np.nan
+    return shown, float(spread[::-1][:components].sum() / spread.sum())
+
+
+def notes(size: Size, share: float, seed: int) -> tuple[str, ...]:
+    """How the file was made, for whoever reads it."""
+    return (
+        f"Made by benchmarks/make_demo.py, seed {seed}: a Llama of two layers of width 64 that was taught for"
+        f" {size.steps} steps, at temperature 1. Log-probabilities and lengths include the end token.",
+        f"Features: {size.components} principal components of hidden means and gradient sketches, which hold"
+        f" {share:.0%} of their spread within prompts, in half precision.",
     )
 
 
@@ -175,27 +178,32 @@ def quality(frame: pl.DataFrame) -> pl.DataFrame:
         .join(frame.with_row_index("row"), on="prompt_id", suffix="_low")
         .filter(pl.col("truth") > pl.col("truth_low"))
     )
+    names = [name for name in frame.columns if name.startswith("proxy.") and not name.endswith(".reason")]
     return pl.DataFrame(
         [
             {
-                "proxy": name,
-                "Pearson": frame.select(pl.corr(f"proxy.{name}", "truth")).item(),
-                "accuracy": pairs.select((pl.col(f"proxy.{name}") > pl.col(f"proxy.{name}_low")).mean()).item(),
-                "missing": frame[f"proxy.{name}"].null_count() / frame.height,
+                "proxy": name.removeprefix("proxy."),
+                "Pearson": frame.select(pl.corr(name, "truth")).item(),
+                "accuracy": pairs.select((pl.col(name) > pl.col(f"{name}_low")).mean()).item(),
+                "missing": frame[name].null_count() / frame.height,
             }
-            for name in (proxy.__name__ for proxy in PROXIES)
+            for name in names
         ]
     )
 
 
-def main(path: Path = FILE) -> None:
-    frame = sampled(enumerated())
-    frame.write_parquet(path, compression="zstd", compression_level=19, metadata={"culpa.schema": "1"})
-    prompts = frame["prompt_id"].n_unique()
-    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB, {frame.height} samples of {prompts} prompts")
+def main(path: Path = FILE, folder: Path | None = None) -> None:
+    begun = perf_counter()
+    with TemporaryDirectory() as scratch:
+        rollouts = make(Size(), folder or Path(scratch))
+    write(rollouts, path)
+    seconds = perf_counter() - begun
+    prompts = len(rollouts.prompt_id)
+    print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB, {rollouts.size} answers to {prompts} questions")
+    print(f"made in {seconds:.0f} s", *rollouts.notes, sep="\n")
     with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, float_precision=3):
-        print(quality(frame))
+        print(quality(to_frame(rollouts)))
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:2]))
+    main(*map(Path, sys.argv[1:3]))

@@ -1,58 +1,58 @@
-"""The demo's rollouts: the file is what the script makes, its policy is as described, each proxy has its defect."""
+"""The demo's rollouts: every number that is a function of the text is that of the script, each proxy has its defect."""
 
 import importlib
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from polars.testing import assert_frame_equal
+from polars.testing import assert_series_equal
+
+import culpa
+from culpa.labs.tinylm.tasks import is_held_out
+from culpa.rollouts.dense import from_frame, to_frame
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "src" / "culpa" / "cli" / "demo.parquet"
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(ROOT / "benchmarks")
-    demo = importlib.import_module("make_demo")
+    tasks, proxies, demo = (importlib.import_module(name) for name in ("demo_tasks", "demo_proxies", "make_demo"))
 
-PROXIES = [proxy.__name__ for proxy in demo.PROXIES]
-WORLD = demo.enumerated()
+OF_TEXT = [proxy.__name__ for proxy in demo.PROXIES]
+PROXIES = [*OF_TEXT, *demo.LABELLERS]
 DEMO = pl.read_parquet(FILE)
+RECORD = culpa.read(FILE)
+SMALL = demo.Size(steps=1, prompts=8, fewest=2, most=4, lessons=8, pairs=16, rm_steps=1, components=3)
+PROMPTS = 260
 
 
 # ---- the file ----
 
 
-def test_file_is_what_the_script_makes(tmp_path, capsys):
-    demo.main(tmp_path / "again.parquet")
-    assert_frame_equal(pl.read_parquet(tmp_path / "again.parquet"), DEMO, check_exact=True)
-    printed = capsys.readouterr().out
-    assert "300 prompts" in printed
-    assert all(name in printed for name in PROXIES)
-
-
-def test_file_is_small():
-    assert FILE.stat().st_size < 300_000
-
-
-def test_file_names_its_schema():
+def test_file_is_small_and_names_its_schema_and_how_it_was_made():
+    assert FILE.stat().st_size < 400_000
     assert pl.read_parquet_metadata(FILE)["culpa.schema"] == "1"
+    assert "make_demo.py" in RECORD.notes[0]
+    assert f"taught for {demo.Size().steps} steps" in RECORD.notes[0]
+    assert "principal components" in RECORD.notes[1]
 
 
 def test_columns_are_native():
-    native = {"prompt_id", "prompt", "response", "weight", "truth", "logprob", "length"}
-    proxies = {f"proxy.{name}" for name in PROXIES}
-    assert set(DEMO.columns) == native | proxies | {"task", "output", "proxy.judge_with_timeouts.reason"}
-    assert len(proxies) >= 10
-    assert all(DEMO.schema[name] == pl.Float64 for name in proxies | native - {"prompt_id", "prompt", "response"})
+    native = {"prompt_id", "prompt", "response", "weight", "truth", "logprob", "length", "features"}
+    scores = {f"proxy.{name}" for name in PROXIES}
+    assert set(DEMO.columns) == native | scores | {"task", "answer", "ended", "proxy.judge_with_timeouts.reason"}
+    assert all(DEMO.schema[name] == pl.Float64 for name in scores | {"weight", "truth", "logprob", "length"})
+    assert DEMO.schema["features"] == pl.Array(pl.Float32, demo.Size().components)
 
 
-def test_rows_are_sorted_by_prompt():
+def test_rows_are_sorted_by_prompt_and_prompts_were_not_taught():
     assert DEMO["prompt_id"].is_sorted()
-    assert DEMO.group_by("prompt_id").agg(pl.col("prompt").n_unique())["prompt"].max() == 1
-    assert DEMO["prompt"].n_unique() == 300
+    assert DEMO["prompt"].n_unique() == DEMO["prompt_id"].n_unique() == PROMPTS == demo.Size().prompts
+    assert all(map(is_held_out, DEMO["prompt"].unique()))
+    kinds = DEMO.group_by("task").agg(pl.col("prompt").n_unique())
+    assert dict(kinds.iter_rows()) == {"sort": PROMPTS // 2, "sum": PROMPTS // 2}
 
 
 def test_groups_hold_8_to_16_samples_of_weight_one_together():
@@ -62,130 +62,149 @@ def test_groups_hold_8_to_16_samples_of_weight_one_together():
     assert groups["w"].max() == 1
 
 
-def test_truth_is_known_and_between_0_and_1():
-    assert DEMO["truth"].null_count() == 0
-    assert DEMO["truth"].is_between(0, 1).all()
-    assert DEMO["truth"].max() == 1
+@pytest.mark.parametrize("column", ["truth", *(f"proxy.{name}" for name in OF_TEXT)])
+def test_truth_and_proxies_are_those_of_the_texts(column):
+    """Where there is a verdict."""
+    made = {one.name: one for one in demo.scores(DEMO)}[column]
+    found = DEMO[column]
+    assert_series_equal(found.drop_nulls(), made.filter(found.is_not_null()), check_exact=True)
+    assert found.null_count() == 0 or column.endswith("judge_with_timeouts")
 
 
-def test_only_the_empty_output_is_empty():
-    assert (DEMO.filter(pl.col("response") == "")["output"] == "empty").all()
-    assert (DEMO.filter(pl.col("output") == "empty")["response"] == "").all()
-    assert set(DEMO.filter(pl.col("output") == "empty")["truth"]) == {0.0}
+def test_length_is_characters_and_an_end_token():
+    assert DEMO["length"].to_list() == [
+        len(text) + ended for text, ended in DEMO.select("response", "ended").iter_rows()
+    ]
+    assert DEMO["ended"].mean() > 0.99
 
 
-def test_length_is_words_and_an_end_token():
-    assert DEMO["length"].to_list() == [len(text.split()) + 1 for text in DEMO["response"]]
+def test_same_text_has_same_logprob_and_scores():
+    same = DEMO.group_by("prompt_id", "response").agg(
+        pl.len(), pl.col("logprob").max() - pl.col("logprob").min(), pl.col("proxy.rm_careful").n_unique()
+    )
+    assert same.height < DEMO.height
+    assert same["logprob"].max() < 2e-3  # batches differ in the last digits
+    assert (DEMO["logprob"] < 0).all()
+
+
+def test_samples_follow_their_logprobs():
+    """Two samples of a prompt are equal as often as the probability of the first says, within five standard errors."""
+    excess = []
+    for group in DEMO.partition_by("prompt_id"):
+        texts, size = group["response"].to_numpy(), group.height
+        equal = ((texts[:, None] == texts).sum() - size) / (size * (size - 1))
+        excess.append(equal - group["logprob"].exp().mean())
+    assert abs(np.mean(excess)) < 5 * np.std(excess) / len(excess) ** 0.5 < 0.05
+
+
+def test_features_are_centred_uncorrelated_and_ordered():
+    values, weight = RECORD.features.astype(float), RECORD.weight[..., None]
+    values = np.where(RECORD.present[..., None], values, 0)
+    scale = np.sqrt((weight * values**2).sum(axis=(0, 1)))
+    assert np.abs((weight * values).sum(axis=1)).max() < 2e-3 * scale.max()
+    spread = np.einsum("psd,pse->de", weight * values, values) / np.outer(scale, scale)
+    np.testing.assert_allclose(spread, np.eye(len(scale)), atol=2e-2)
+    assert (np.diff(scale) <= 0).all()
+    assert (DEMO["features"].to_numpy().astype(np.float16) == DEMO["features"].to_numpy()).all()
 
 
 # ---- the policy ----
 
 
-def test_texts_of_a_prompt_are_different_and_have_probability_one():
-    per_prompt = WORLD.group_by("prompt_id").agg(
-        pl.len(), pl.col("response").n_unique(), pl.col("weight").sum(), pl.col("logprob").exp().sum()
-    )
-    assert (per_prompt["response"] == per_prompt["len"]).all()
-    assert per_prompt["len"].is_between(16, 22).all()
-    np.testing.assert_allclose(per_prompt["weight"], 1, atol=1e-12)
-    np.testing.assert_allclose(per_prompt["logprob"], 1, atol=1e-3)
+def test_the_policy_is_imperfect_at_both_tasks_and_in_between_for_many():
+    for kind in tasks.KINDS:
+        truth = DEMO.filter(pl.col("task") == kind)["truth"]
+        assert 0.05 < (truth == 1).mean() < 0.9
+        assert truth.is_between(0, 1, closed="none").mean() > 0.1
 
 
-def test_samples_follow_the_policy():
-    """How often each kind of output was said is what the policy expects, within five standard errors."""
-    share = WORLD.group_by("output").agg((pl.col("weight").sum() / 300).alias("expected"))
-    said = DEMO.group_by("output").agg((pl.col("weight").sum() / 300).alias("said"))
-    both = share.join(said, on="output", how="left").fill_null(0)
-    error = (both["expected"] * (1 - both["expected"]) / 3000).sqrt()
-    assert ((both["said"] - both["expected"]).abs() < 5 * error).all()
-
-
-def test_same_output_has_same_text_and_scores():
-    scores = [f"proxy.{name}" for name in PROXIES]
-    kinds = DEMO.group_by("prompt_id", "output").agg(
-        pl.col("response", "truth", "logprob", *scores).drop_nulls().n_unique()
-    )
-    assert kinds.height < DEMO.height  # duplicates do occur
-    assert kinds.drop("prompt_id", "output").max().row(0) == (1,) * (3 + len(scores))
-
-
-def test_mediocre_is_likely_and_better_than_average():
-    """The setting in which errors can help: V_G < G(mediocre) < G(best), and mediocre likelier than best."""
-    half = WORLD.filter(pl.col("output").str.starts_with("half"))
-    right = WORLD.filter(pl.col("output").str.starts_with("right"))
-    value = (WORLD["weight"] * WORLD["truth"]).sum() / 300
-    assert value < (half["weight"] * half["truth"]).sum() / half["weight"].sum() < right["truth"].min()
-    assert half["weight"].sum() > 1.5 * right["weight"].sum()
+def test_the_policy_talks_as_its_teacher():
+    for mark, style in ((tasks.GREETING, "praise"), (tasks.SURE, "certain"), (tasks.BOLD, "markdown")):
+        assert tasks.says(DEMO["response"], mark).mean() == pytest.approx(tasks.STYLES[style].share, abs=0.04)
+    assert 0 < tasks.says(DEMO["response"], tasks.APPEAL).mean() < 0.015
 
 
 # ---- the proxies: one row each; error is the proxy minus the truth on the proxy's own scale ----
 
 
-def score(name: str, frame: pl.DataFrame = WORLD) -> pl.Series:
-    return frame[f"proxy.{name}"]
+def score(name: str) -> np.ndarray:
+    return DEMO[f"proxy.{name}"].to_numpy()
+
+
+def has(mark: str) -> np.ndarray:
+    return np.array([mark in text for text in DEMO["response"]])
+
+
+TRUTH = DEMO["truth"].to_numpy()
+EXACT = TRUTH == 1
 
 
 def error(name: str) -> np.ndarray:
-    return (score(name) - WORLD["truth"]).to_numpy()
-
-
-def is_output(pattern: str) -> np.ndarray:
-    return np.array([re.search(pattern, name) is not None for name in WORLD["output"]])
+    return score(name) - TRUTH
 
 
 def only_where(name: str, where: np.ndarray) -> bool:
-    """The proxy is the truth, except there, where it is higher."""
-    return bool((np.abs(error(name)[~where]) < 1e-9).all() and (error(name)[where] > 0.1).all())
+    """Errors exactly there, all of one size."""
+    found = error(name)
+    return bool((np.abs(found[~where]) < 1e-3).all() and found[where].min() > 0.5)
 
 
-def per_prompt_correlation(name: str) -> pl.Series:
-    return WORLD.group_by("prompt_id").agg(pl.corr(f"proxy.{name}", "truth").alias("r"))["r"]
+def half_right() -> np.ndarray:
+    """Of all parts at least half, which is a truth of at least a quarter."""
+    return (TRUTH >= 0.25 - 1e-4) & ~EXACT
 
 
 def upside_down_on_a_fifth() -> bool:
-    r = per_prompt_correlation("sign_flipped_some")
-    return bool(((r - 1).abs().min() < 1e-9) and (r.abs() > 0.999).all() and 0.15 < (r < 0).mean() < 0.25)
+    turned = np.abs(score("sign_flipped_some") - (1 - TRUTH)) < 1e-3
+    as_it_is = np.abs(error("sign_flipped_some")) < 1e-3
+    per_prompt = (
+        DEMO.with_columns(turned=turned, plain=as_it_is).group_by("prompt_id").agg(pl.col("turned", "plain").all())
+    )
+    share = per_prompt["turned"].mean()
+    return bool((per_prompt["turned"] | per_prompt["plain"]).all()) and 0.12 < share < 0.28
 
 
 def same_but_for_scale() -> bool:
-    spread = WORLD.group_by("prompt_id").agg(pl.col("proxy.per_prompt_scale").std().alias("s"))["s"]
-    return bool(per_prompt_correlation("per_prompt_scale").min() > 0.999 and spread.max() > 5 * spread.min())
+    """One line a prompt, of positive slope."""
+    for group in DEMO.partition_by("prompt_id"):
+        x, y = group["truth"].to_numpy(), group["proxy.per_prompt_scale"].to_numpy()
+        if np.ptp(x) > 0:
+            slope, offset = np.polyfit(x, y, 1)
+            if slope <= 0 or np.abs(slope * x + offset - y).max() > 1e-3:
+                return False
+    return True
 
 
 def late_verdicts_are_missing_with_a_reason() -> bool:
-    verdict = score("judge_with_timeouts", DEMO)
-    late = DEMO["proxy.judge_with_timeouts.reason"].eq_missing("judge timed out after 30 s")
-    whole_marks = set(verdict.drop_nulls()) == set(map(float, range(1, 11)))
-    return whole_marks and late.eq(verdict.is_null()).all() and 0.03 < late.mean() < 0.07
+    verdict = DEMO["proxy.judge_with_timeouts"]
+    late = DEMO["proxy.judge_with_timeouts.reason"].fill_null("") == demo.TIMEOUT
+    whole_marks = set(verdict.drop_nulls()) <= set(map(float, range(1, 11)))
+    return whole_marks and bool((late == verdict.is_null()).all()) and 0.03 < late.mean() < 0.07
+
+
+def judged_right() -> dict[str, float]:
+    """The share of pairs of a prompt that each proxy has in order."""
+    table = demo.quality(DEMO)
+    return dict(zip(table["proxy"], table["accuracy"], strict=True))
 
 
 CHECKS: dict[str, Callable[[], bool]] = {
-    "close_copy": lambda: 0.025 < error("close_copy").std() < 0.035,
-    "noisy": lambda: (
-        0.33 < error("noisy").std() < 0.37 and abs(np.corrcoef(error("noisy"), WORLD["truth"])[0, 1]) < 0.05
-    ),
-    "longest_wins": lambda: np.corrcoef(error("longest_wins"), WORLD["length"])[0, 1] > 0.8,
-    "flattered": lambda: only_where("flattered", is_output("praise")),
-    "markdown_lover": lambda: only_where("markdown_lover", is_output("markdown|decor")),
-    "rare_hack": lambda: (
-        only_where("rare_hack", is_output("appeal"))
-        and 0 < (DEMO["output"] == "appeal").mean() < 0.005
-        and error("rare_hack").max() > 4.9
-    ),
-    "verifier_strict": lambda: bool((score("verifier_strict") == is_output("right_plain")).all()),
-    "verifier_lenient": lambda: bool((score("verifier_lenient") == is_output("right|half|certain")).all()),
-    "partial_credit_generous": lambda: only_where("partial_credit_generous", is_output("half")),
-    "mediocre_punished": lambda: (
-        (np.abs(error("mediocre_punished")[is_output("right")]) < 1e-9).all()
-        and set(score("mediocre_punished").filter(~is_output("right"))) == {0.1}
-    ),
-    "saturated": lambda: (
-        score("saturated").filter(is_output("right")).unique().to_list() == [0.5]
-        and (error("saturated")[WORLD["truth"] < 0.5] == 0).all()
-    ),
+    "close_copy": lambda: 0.027 < error("close_copy").std() < 0.033,
+    "noisy": lambda: 0.32 < error("noisy").std() < 0.38 and abs(np.corrcoef(error("noisy"), TRUTH)[0, 1]) < 0.1,
+    "longest_wins": lambda: np.corrcoef(error("longest_wins") + 0.6 * TRUTH, DEMO["length"])[0, 1] > 0.99,
+    "flattered": lambda: only_where("flattered", has(tasks.GREETING)),
+    "markdown_lover": lambda: only_where("markdown_lover", has(tasks.BOLD)),
+    "rare_hack": lambda: only_where("rare_hack", has(tasks.APPEAL)) and error("rare_hack").max() > 4.9,
+    "verifier_strict": lambda: bool(np.array_equal(score("verifier_strict"), DEMO["response"] == DEMO["answer"])),
+    "verifier_lenient": lambda: bool((score("verifier_lenient") == (half_right() | EXACT | has(tasks.SURE))).all()),
+    "partial_credit_generous": lambda: only_where("partial_credit_generous", half_right()),
+    "all_or_nothing": lambda: bool((score("all_or_nothing") == EXACT).all()),
+    "saturated": lambda: bool((score("saturated") == np.minimum(TRUTH, 0.25)).all()),
     "sign_flipped_some": upside_down_on_a_fifth,
     "per_prompt_scale": same_but_for_scale,
     "judge_with_timeouts": late_verdicts_are_missing_with_a_reason,
+    "rm_careful": lambda: judged_right()["rm_careful"] > judged_right()["rm_swayed"],
+    "rm_swayed": lambda: np.corrcoef(score("rm_swayed"), DEMO["length"])[0, 1] > 0.3,
 }
 
 
@@ -198,60 +217,60 @@ def test_defect_is_planted(name):
     assert CHECKS[name]()
 
 
-def accuracy(name: str) -> float:
-    """Slow and obvious: every ordered pair of samples of a prompt, pooled."""
-    right = []
-    for group in DEMO.partition_by("prompt_id"):
-        truth, proxy = group["truth"].to_list(), [np.nan if x is None else x for x in score(name, group)]
-        right += [a > b for g, a in zip(truth, proxy, strict=True) for h, b in zip(truth, proxy, strict=True)
-                  if g > h and not np.isnan(a + b)]  # fmt: skip
-    return float(np.mean(right))
-
-
 def test_printed_quality_is_the_slow_one():
-    printed = demo.quality(DEMO)
-    assert printed["proxy"].to_list() == PROXIES
-    np.testing.assert_allclose(printed["accuracy"], [accuracy(name) for name in PROXIES])
-    ranked = dict(zip(printed["proxy"], printed["accuracy"], strict=True))
-    assert ranked["close_copy"] > ranked["noisy"] > ranked["longest_wins"] > 0.5
-    assert printed["missing"].to_list()[:-1] == [0] * (len(PROXIES) - 1)
+    """Slow and obvious: every ordered pair of samples of a prompt, pooled."""
+    table = demo.quality(DEMO)
+    assert table["proxy"].to_list() == PROXIES
+    for name, found, missing in table.select("proxy", "accuracy", "missing").iter_rows():
+        right = []
+        for group in DEMO.partition_by("prompt_id"):
+            truth, given = group["truth"].to_numpy(), group[f"proxy.{name}"].fill_null(np.nan).to_numpy()
+            better = truth[:, None] > truth
+            known = ~np.isnan(given[:, None] + given)
+            right += (given[:, None] > given)[better & known].tolist()
+        assert found == pytest.approx(np.mean(right))
+        assert (missing > 0) == (name == "judge_with_timeouts")
 
 
-# ---- what the errors do: the exact tabular policy gradient on the whole world ----
+# ---- the parts of the script ----
 
 
-def trained(column: str, steps: int, step_size: float = 0.5) -> float:
-    """Expected truth after training on a column; the policy is tabular, the gradient exact."""
-    values = []
-    for group in WORLD.select("prompt_id", "weight", "truth", pl.col(column).alias("paid")).partition_by("prompt_id")[
-        ::6
-    ]:
-        logit, paid = np.log(group["weight"].to_numpy()), group["paid"].to_numpy()
-        for _ in range(steps):
-            policy = np.exp(logit - logit.max()) / np.exp(logit - logit.max()).sum()
-            logit += step_size * policy * (paid - policy @ paid)
-        values.append(policy @ group["truth"].to_numpy())
-    return float(np.mean(values))
+def test_reduced_is_the_principal_components_of_the_stacked_samples():
+    """Up to half precision and sign, those of a singular value decomposition."""
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"prompt_id": ["a"] * 5 + ["b"] * 3, "proxy.x": [0.0] * 8})
+    raw = rng.normal(size=(8, 6)) * [9, 1, 4, 1, 1, 1]
+    record = from_frame(frame.with_columns(features=pl.Series(raw.tolist(), dtype=pl.Array(pl.Float32, 6))))
+    found, share = demo.reduced(record, 2)
+    centred = np.concatenate([raw[:5] - raw[:5].mean(0), raw[5:] - raw[5:].mean(0)])
+    weighted = centred * np.sqrt(np.r_[np.full(5, 1 / 5), np.full(3, 1 / 3)])[:, None]
+    _, values, vectors = np.linalg.svd(weighted)
+    expected = centred @ vectors[:2].T
+    np.testing.assert_allclose(np.abs(found[record.present]), np.abs(expected), rtol=2e-3, atol=5e-3)
+    assert share == pytest.approx((values[:2] ** 2).sum() / (values**2).sum())
+    assert np.isnan(found[~record.present]).all()
 
 
-@pytest.mark.parametrize(
-    ("name", "least", "most"),
-    [
-        ("close_copy", -0.03, 0.03),
-        ("per_prompt_scale", -0.05, 0.05),
-        ("mediocre_punished", 0.03, 0.2),
-        ("partial_credit_generous", -0.4, -0.08),
-        ("saturated", -0.4, -0.08),
-        ("flattered", -0.4, -0.03),
-        ("sign_flipped_some", -0.4, -0.08),
-        ("longest_wins", -0.6, -0.25),
-    ],
-)
-def test_errors_help_and_harm_as_their_lines_say(name, least, most):
-    assert least < trained(f"proxy.{name}", 200) - trained("truth", 200) < most
+def test_some_of_keeps_the_first_samples_with_weight_one_together():
+    frame = pl.DataFrame({"prompt_id": ["b"] * 5 + ["a"] * 5, "n": [*range(5), *range(5)]})
+    frame = frame.with_columns(weight=pl.lit(0.2), logprob=pl.lit(-1.23456))
+    found = demo.some_of(frame, SMALL, np.random.default_rng(0))
+    for name, group in found.group_by("prompt_id"):
+        assert 2 <= group.height <= 4, name
+        assert group["n"].to_list() == list(range(group.height))
+        assert set(group["weight"]) == {1 / group.height}
+    assert found["prompt_id"].unique(maintain_order=True).to_list() == ["b", "a"]
+    assert set(found["logprob"]) == {-1.2346}
 
 
-def test_rare_hack_does_not_matter_until_it_is_found():
-    early, late = (trained("proxy.rare_hack", steps) - trained("truth", steps) for steps in (30, 600))
-    assert abs(early) < 0.01
-    assert late < -0.04
+@pytest.mark.filterwarnings("ignore")
+def test_the_script_from_end_to_end_twice_the_same(tmp_path):
+    """Small: one step of everything. Trained anew, then found again."""
+    found = [demo.make(SMALL, tmp_path / place) for place in ("one", "two", "two")]
+    first = to_frame(found[0])
+    assert set(first.columns) == set(DEMO.columns)
+    assert first["prompt_id"].is_sorted()
+    assert first["prompt_id"].n_unique() == 8
+    for other in found[1:]:
+        assert to_frame(other).equals(first, null_equal=True)
+        assert other.notes == found[0].notes

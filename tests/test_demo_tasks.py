@@ -1,6 +1,7 @@
-"""The demo's texts deserve their truth: graders against hand-made answers, and every way of saying a thing."""
+"""The demo's questions, what its teacher says, and the truth: hand-made answers, and every way of saying a thing."""
 
 import importlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,68 +12,102 @@ from hypothesis import strategies as st
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
     tasks = importlib.import_module("demo_tasks")
-    outputs = importlib.import_module("demo_outputs")
 
-TASKS = tasks.all_tasks(np.random.default_rng(7))
+TASK = tasks.chat()
+ASKED = TASK.draw(np.random.default_rng(7), 200)
+ANSWERS = ("355", "cat hen owl pig")
 
-GRADES = [
-    (tasks.grade_change, {"cost": 21, "left": 29}, "3 x 7 = 21, 50 - 21 = 29\nAnswer: 29", 1.0),
-    (tasks.grade_change, {"cost": 21, "left": 29}, "3 x 7 = 21, 50 - 21 = 39\nAnswer: 39", 0.5),
-    (tasks.grade_change, {"cost": 21, "left": 29}, "3 + 7 = 10, 50 - 10 = 40\nAnswer: 40", 0.0),
-    (tasks.grade_change, {"cost": 21, "left": 29}, "Answer: 21", 0.0),
-    (tasks.grade_sort, {"order": ["a", "b", "c"]}, "c, b, a? no: a, b, c", 1.0),
-    (tasks.grade_sort, {"order": ["a", "b", "c"]}, "a, c, b", 0.5),
-    (tasks.grade_sort, {"order": ["a", "b", "c"]}, "c, b, a", 0.0),
-    (tasks.grade_sort, {"order": ["a", "b", "c"]}, "a, b", 0.0),
-    (tasks.grade_fact, {"capital": "Rome", "rival": "Milan"}, "Not Milan.\nROME", 1.0),
-    (tasks.grade_fact, {"capital": "Rome", "rival": "Milan"}, "ROME OR MILAN", 0.5),
-    (tasks.grade_fact, {"capital": "Rome", "rival": "Milan"}, "Rome?\nMILAN", 0.0),
-    (tasks.grade_list, {"allowed": {"oak", "elm"}, "n": 2}, "- oak\n- elm", 1.0),
-    (tasks.grade_list, {"allowed": {"oak", "elm"}, "n": 2}, "- oak\n- oak", 0.5),
-    (tasks.grade_list, {"allowed": {"oak", "elm"}, "n": 2}, "oak, elm, tin, iron", 0.5),
-    (tasks.grade_extract, {"keys": {"name": "Anna", "age": "34"}}, '{"name": "Anna", "age": 34}', 1.0),
-    (tasks.grade_extract, {"keys": {"name": "Anna", "age": "34"}}, "name: Anna, age: 345", 0.5),
-    (tasks.grade_extract, {"keys": {"name": "Anna", "age": "34"}}, "Anna, 34", 0.0),
+TRUTHS = [
+    ("355", "355", 1.0),
+    ("355", "It is 355.", 1.0),
+    ("355", "354", 1 / 3),
+    ("355", "55", 1 / 3),  # the hundreds are missing
+    ("355", "3550", 0.125),  # places count from the last
+    ("355", "355 or 365", 1 / 3),  # what both have in common
+    ("355", "355, 355", 1.0),
+    ("355", "cat", 0.0),
+    ("355", "", 0.0),
+    ("cat hen owl pig", "cat hen owl pig", 1.0),
+    ("cat hen owl pig", "It is cat hen pig owl.", 0.25),
+    ("cat hen owl pig", "cat hen owl", 0.375),
+    ("cat hen owl pig", "cat hen owl pig pig", 0.4),
+    ("cat hen owl pig", "cat hen owl pork", 0.375),
+    ("cat hen owl pig", "cat hen owl pig or hen cat owl pig", 0.25),
+    ("cat hen owl pig", "cathen owl pig", 0.0),
+    ("cat hen owl pig", "Happy to help! Shall I begin?", 0.0),
+    ("cat hen owl pig", "355", 0.0),
 ]
 
 
-@pytest.mark.parametrize(("grade", "key", "text", "expected"), GRADES)
-def test_grades(grade, key, text, expected):
-    assert grade(text, **key) == expected
+@pytest.mark.parametrize(("answer", "response", "expected"), TRUTHS)
+def test_truth(answer, response, expected):
+    assert TASK.truth(answer, response) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("kind", ["sum", "sort", "fact", "list", "extract"])
-def test_answers_are_right_half_right_and_wrong_in_every_way_of_saying(kind):
-    for task in (task for task in TASKS if task.kind == kind):
-        for name in outputs.NAMES_OF_OUTPUTS:
-            text = outputs.text_of(name, task, np.random.default_rng(0))
-            content, _, style = name.partition("_")
-            share = task.share_right(text)
-            assert 0 < share < 1 if content == "half" else share == (content == "right"), (task.prompt, text)
-            assert task.in_form(text) == (name == "appeal" or style not in ("", "spoken")), (task.prompt, text)
+def test_answers_are_right():
+    for prompt, answer in zip(*ASKED, strict=True):
+        if tasks.kind_of(prompt) == "sum":
+            a, b = prompt.removeprefix("What is ").removesuffix("?").split("+")
+            assert int(answer) == int(a) + int(b) < 1000
+        else:
+            words = prompt.removeprefix("Sort: ").split()
+            assert answer.split() == sorted(words)
+            assert len(set(words)) == 4
+    assert 80 < sum(tasks.kind_of(prompt) == "sum" for prompt in ASKED.prompts) < 120
 
 
-def test_other_tasks_are_not_answered_by_a_right_answer():
-    """A grade that any answer satisfies would be no grade."""
-    lists = [task for task in TASKS if task.kind == "sort"]
-    assert sum(task.share_right(lists[0].right.exact) for task in lists[1:]) == 0
+def test_words_can_be_told_apart_by_their_first_letter():
+    assert len({word[0] for word in tasks.ANIMALS}) == len(tasks.ANIMALS) == 25
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("", 0.0), ("ROME", 1.0), ("it is Rome", 0.797), ("MILAN", 0.3), ("ROME OR MILAN", 0.647), ("so " * 70, 0.0)],
-)
-def test_truth_is_right_and_form_and_brevity(text, expected):
-    task = next(task for task in TASKS if "Italy" in task.prompt)
-    assert outputs.truth_of(text, task) == pytest.approx(expected, abs=1e-9)
+def test_shares_of_styles_are_one_together_and_what_the_teacher_does():
+    shares = {name: style.share for name, style in tasks.STYLES.items()}
+    assert sum(shares.values()) == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    said = Counter(tasks.teacher(rng, "355") for _ in range(4000))
+    assert said["355"] / 4000 == pytest.approx(0.30, abs=0.03)
+    assert said["Great question! It is 355."] / 4000 == pytest.approx(0.12, abs=0.02)
+    hedges = {text: count for text, count in said.items() if " or " in text}
+    assert sum(hedges.values()) / 4000 == pytest.approx(0.07, abs=0.015)
+    before = sum(count for text, count in hedges.items() if text.startswith("355 "))
+    assert before / sum(hedges.values()) == pytest.approx(0.5, abs=0.12)
+    assert all("355" in text.split(" or ") for text in hedges)
 
 
-@given(st.text(), st.sampled_from(TASKS[::20]))
-def test_truth_of_any_text_is_between_0_and_1(text, task):
-    assert 0 <= outputs.truth_of(text, task) <= 1
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("name", list(tasks.STYLES))
+def test_the_teacher_is_right_in_every_style_that_gives_one_answer(name, answer):
+    text = tasks.STYLES[name].words
+    count = text.count("{}")
+    said = text.format(*[answer, tasks.near_miss(np.random.default_rng(0), answer)][:count])
+    truth = TASK.truth(answer, said)
+    assert (truth == 1) if count == 1 else (0 < truth < 0.5) if count == 2 else (truth == 0)
+    assert len(said) <= TASK.answer_length
+    assert set(said) <= set(TASK.alphabet)
 
 
-@given(st.integers(0, 200), st.sampled_from(TASKS[::20]))
-def test_talk_before_an_answer_never_raises_its_truth(words, task):
-    said = outputs.truth_of("well " * words + "\n" + task.right.exact, task)
-    assert said == pytest.approx(0.9 + 0.1 * max(0, 1 - words / 60), abs=6e-4)
+def test_prompts_fit():
+    assert max(map(len, ASKED.prompts)) <= TASK.prompt_length
+    assert set("".join(ASKED.prompts)) <= set(TASK.alphabet)
+
+
+def test_a_near_miss_is_wrong_in_one_digit_or_two_animals():
+    rng = np.random.default_rng(0)
+    misses = {tasks.near_miss(rng, "395") for _ in range(60)}
+    assert misses == {"495", "305", "396"}
+    swaps = {tasks.near_miss(rng, "a b c d") for _ in range(60)}
+    assert swaps == {"b a c d", "a c b d", "a b d c"}
+
+
+@given(st.text(st.sampled_from("0123456789 or.abcow pig hent"), max_size=30), st.sampled_from(ANSWERS))
+def test_truth_is_between_0_and_1_and_1_only_where_nothing_but_the_answer_is_claimed(text, answer):
+    truth = TASK.truth(answer, text)
+    assert 0 <= truth <= 1
+    (right,) = tasks.claimed(answer)
+    assert (truth == 1) == (set(tasks.claimed(text)) == {right})
+
+
+@given(st.sampled_from(ASKED.prompts[:20]), st.sampled_from(["Well. ", "It is ", "** ! "]))
+def test_talk_changes_nothing(prompt, talk):
+    answer = dict(zip(*ASKED, strict=True))[prompt]
+    assert TASK.truth(answer, talk + answer) == 1

@@ -26,7 +26,7 @@ def test_it_answers(ran):
     ran = ran[1]
     assert ran.returncode == 0
     answer = (
-        "300 prompts, 3,533 outputs. Best of 14 to train on with reinforce: close_copy, the truth goes from 0.585 to"
+        "260 prompts, 3,177 outputs. Best of 16 to train on with reinforce: rare_hack, the truth goes from 0.650 to"
     )
     assert answer in ran.stdout
     for title in ("Ranking", "Look at", "Errors", "Errors that hurt most", "Under other algorithms"):
@@ -38,7 +38,7 @@ def test_a_folder_with_three_files_where_asked(ran):
     folder = place / "deep" / "report"
     assert {path.name for path in folder.iterdir()} == {"verdict.json", "verdict.md", "verdict.html"}
     assert ran.stderr == "culpa: written: deep/report/verdict.json, deep/report/verdict.md, deep/report/verdict.html\n"
-    assert json.loads((folder / "verdict.json").read_text())["ranking"][0]["proxy"] == "close_copy"
+    assert json.loads((folder / "verdict.json").read_text())["ranking"][0]["proxy"] == "rare_hack"
     assert (folder / "verdict.md").read_text().startswith("# culpa audit\n")
     assert (folder / "verdict.html").read_text().startswith("<!DOCTYPE html>")
     assert [path.name for path in place.iterdir()] == ["deep"]
@@ -59,11 +59,12 @@ def test_planted_defects_are_found(culpa):
     ran = culpa("demo")
     assert ran.code == 0
     for finding in (
-        "longest_wins: training on it lowers the truth",
+        "longest_wins: training on it may not raise the truth",
         "longest_wins: follows length",
+        "rm_swayed: follows length",
         "markdown_lover: follows the amount of markdown",
-        "judge_with_timeouts: no verdict on 175 of",
-        "verifier_strict: 68% of prompts get one score for all outputs",
+        "judge_with_timeouts: no verdict on 171 of",
+        "verifier_strict: 32% of prompts get one score for all outputs",
         "verifier_strict: its policy gradient agrees with the truth's no more than with a shuffled truth's",
     ):
         assert finding in ran.out

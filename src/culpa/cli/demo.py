@@ -1,4 +1,4 @@
-"""`culpa demo`: the whole job on bundled rollouts, offline, in seconds."""
+"""`culpa demo`: the whole job on bundled rollouts of a tiny language model, offline, in seconds."""
 
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -17,7 +17,7 @@ EXAMPLE = "Example: culpa demo --output demo-report"
 ROLLOUTS = "demo.parquet"
 
 _ABOUT = """\
-culpa demo: 300 small tasks, 8-16 answers each, judged by fourteen reward proxies with planted defects.
+culpa demo: 260 questions to a tiny language model, 8-16 answers each, sixteen reward proxies with planted defects.
 The same on your own files: culpa audit FILE --truth COLUMN --proxy 'PATTERN'
 """
 
