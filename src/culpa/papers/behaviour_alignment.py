@@ -24,6 +24,7 @@ from culpa.labs.mdp.worlds import bandit
 from culpa.metrics.arrays import Array
 from culpa.papers.outcome import Check, Outcome, Size
 
+SYSTEM = 5
 ARMS, DECAY, RATE = 8, 0.02, 0.5
 HEURISTICS = {"helpful": np.eye(ARMS)[0], "misleading": 2.0 * np.eye(ARMS)[1]}
 STEPS = {"full": 300, "quick": 200}

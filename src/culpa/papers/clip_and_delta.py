@@ -23,6 +23,7 @@ import numpy.typing as npt
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals import Transform, apply, chain, clip_steps, delta_steps, equal_group, scale, weighted_sum
 
+SYSTEM = 4
 Array = npt.NDArray[np.float64]
 
 NEEDED, MOST = 3, 12

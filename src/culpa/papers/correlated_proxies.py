@@ -26,6 +26,7 @@ from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals import Group, apply
 from culpa.signals.occupancy import occupancy_penalty
 
+SYSTEM = 15
 ARMS, NOISE, TRUTH, PROXY = 50, 0.3, -5.0, 12.0
 RARE = (1e-3, 1e-4)
 WEIGHTS = np.geomspace(1e-2, 1e3, 120)

@@ -23,6 +23,7 @@ from culpa.dynamics.walk import log_softmax
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals import Group, Transform, apply, dcpo, scale
 
+SYSTEM = 10
 Array = npt.NDArray[np.float64]
 
 PROMPTS, OUTPUTS, GROUP, STEPS, ETA = 64, 10, 32, 600, 2.0

@@ -22,6 +22,7 @@ from culpa.labs.mdp.worlds import chain
 from culpa.metrics.means import mean_interval
 from culpa.papers.outcome import Check, Outcome, Size
 
+SYSTEM = 1
 AWAY, STEPS, GAMMA, BOUND = 14, 40, 0.99, 0.05
 LEARNERS: dict[str, dict[str, float]] = {
     "plain": {"bonus": 0.0, "rate": 0.0, "bound": BOUND},

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals import Transform, apply, center, chain, divide_std, gaussian_rank
 
+SYSTEM = 6
 Array = npt.NDArray[np.float64]
 
 EXAMPLES = (

@@ -29,6 +29,7 @@ from culpa.dynamics.walk import Columns, expectations, log_softmax, walk
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.rollouts import Rollouts
 
+SYSTEM = 0
 Array = npt.NDArray[np.float64]
 
 TRUE = (1.0, 0.8, -1.0, -1.0, -1.0)

@@ -22,6 +22,7 @@ from culpa.metrics.means import mean_interval
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals.redistribute import fit_redistribution
 
+SYSTEM = 8
 STATE, ACTION, STEPS, FRESH = 40, 4, 25, 20
 MIXTURE = np.array([1.0, -1.0, -0.3])
 NOISE, RIDGE = 1.0, 1e-2

@@ -32,6 +32,7 @@ from culpa.signals.draws import drawn
 from culpa.signals.gates import layered, only_valid
 from culpa.signals.tokens import Tokens, process_weights, spread_tokens
 
+SYSTEM = 17
 Array = npt.NDArray[np.float64]
 
 COMPILE, MEAN = np.full(6, 0.6), np.full(3, 0.35)  # chances of the tokens at the start

@@ -31,6 +31,7 @@ from culpa.signals.draws import drawn
 from culpa.signals.likelihood import answer_likelihood, marginal_gain, perplexity_rank
 from culpa.signals.transform import merges
 
+SYSTEM = 2
 Array = npt.NDArray[np.float64]
 
 PROMPTS, CHAINS, GROUP, ETA = 32, 16, 8, 0.5

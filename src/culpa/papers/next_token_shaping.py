@@ -19,6 +19,7 @@ from culpa.metrics.arrays import Array
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals.next_token import next_token_reward
 
+SYSTEM = 13
 TOKENS, HEAD = 200, 10
 DATA = np.arange(1, TOKENS + 1) ** -1.1 / (np.arange(1, TOKENS + 1) ** -1.1).sum()
 SETTINGS: dict[str, dict[str, float]] = {

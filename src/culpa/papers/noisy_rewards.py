@@ -31,6 +31,7 @@ from culpa.signals.draws import drawn
 from culpa.signals.flips import flip
 from culpa.signals.patterns import PHRASES, pattern_score
 
+SYSTEM = 3
 Array = npt.NDArray[np.float64]
 
 PROMPTS, OUTPUTS, RIGHT, GROUP, ETA = 64, 20, 2, 8, 0.5

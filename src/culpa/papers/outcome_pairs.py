@@ -28,6 +28,7 @@ from culpa.signals.draws import one_of
 from culpa.signals.pairs import balanced_pairs
 from culpa.signals.tokens import Tokens, token_gate
 
+SYSTEM = 11
 Array = npt.NDArray[np.float64]
 
 OUTPUTS, RIGHT = 12, 5

@@ -27,6 +27,7 @@ from culpa.dynamics.walk import log_softmax, walk
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.rollouts import Rollouts
 
+SYSTEM = 0
 Array = npt.NDArray[np.float64]
 
 SKILLS = {

@@ -31,6 +31,7 @@ from culpa.signals import (
 )
 from culpa.signals import apply as apply_signal
 
+SYSTEM = 9
 Array = npt.NDArray[np.float64]
 
 BEND, KL = 0.15, 0.02

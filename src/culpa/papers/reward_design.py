@@ -31,6 +31,7 @@ from culpa.metrics.arrays import Array
 from culpa.metrics.means import mean_interval
 from culpa.papers.outcome import Check, Outcome, Size
 
+SYSTEM = 1
 RATES = {"full": (2.0, 20.0), "quick": (20.0,)}
 REACHED, LEARNT, ACTIVE, MOST = 0.9, 0.7, 3, 8000
 EVERY = (5, 20, MOST)  # updates between two designs; the last: never again

@@ -25,6 +25,7 @@ from culpa.signals import apply, center, chain, divide_std, equal_group
 from culpa.signals.contrast import contrast_weights
 from culpa.signals.tokens import Tokens, spread_tokens, token_weights
 
+SYSTEM = 16
 IMAGES, WORDS, GROUPS, EACH = 4, 4, 8, 8
 SIGHT = np.eye(IMAGES, WORDS)  # what an image adds to the logits of the first token
 STRENGTH = 4.0

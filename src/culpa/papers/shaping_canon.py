@@ -29,6 +29,7 @@ from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals import apply, center, equal_group
 from culpa.signals.shaping import potential
 
+SYSTEM = 14
 LENGTH, GAMMA, MIDDLE, BONUS = 12, 0.95, 6, 0.5
 EPISODES, CAP, ENDS = 200, 60, 50
 SEEDS = {"full": 20, "quick": 5}

@@ -25,6 +25,7 @@ from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals import Transform, apply, center, chain, divide_std, equal_group, length_penalty
 from culpa.signals.selected import add_selected
 
+SYSTEM = 18
 Array = npt.NDArray[np.float64]
 
 LENGTHS = np.arange(1.0, 41.0)

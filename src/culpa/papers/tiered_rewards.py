@@ -24,6 +24,7 @@ from culpa.signals import Group, Transform, apply, center, chain, divide_std, st
 from culpa.signals.several import weighted_sum
 from culpa.signals.tiers import gaussian_closeness, outcome_plus
 
+SYSTEM = 12
 Array = npt.NDArray[np.float64]
 
 HALF, WIDTH, NOISE, ALPHA, GROUP = 0.25, 1.5, 0.08, 0.5, 8

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.signals import apply, center, chain, divide_std, equal_group, unlikeliness
 
+SYSTEM = 7
 Array = npt.NDArray[np.float64]
 
 PROBLEMS, STRATEGIES, GROUP = 300, 40, 16
