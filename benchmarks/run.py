@@ -10,6 +10,7 @@ import bench_dynamics
 import bench_jsonl
 import bench_lm
 import bench_relabel
+import bench_signals
 import bench_start
 import bench_stream
 
@@ -21,6 +22,7 @@ BENCHES = {
     "stream": bench_stream.run,
     "dynamics": bench_dynamics.run,
     "relabel": bench_relabel.run,
+    "signals": bench_signals.run,
     "lm": bench_lm.run,
     "stream_1e8": bench_stream.run_1e8,
 }

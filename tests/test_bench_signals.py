@@ -1,0 +1,40 @@
+"""The benchmark of transforms leaves none out, and gives each what it needs."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = str(Path(__file__).resolve().parents[1] / "benchmarks")
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import bench_signals
+
+    yield bench_signals
+    for name in ("bench_signals", "timing"):
+        sys.modules.pop(name, None)
+
+
+def test_every_transform_has_a_line(bench):
+    told = [name for _, cases in bench.kinds(np.random.default_rng(0), 640).values() for name in cases]
+    assert sorted(told) == sorted(bench.transforms())
+    assert {"center", "gaussian_rank", "par", "token_gate"} <= bench.transforms()
+
+
+def test_every_case_gives_a_number_to_every_cell(bench):
+    for given, cases in bench.kinds(np.random.default_rng(0), 640).values():
+        for name, transform in cases.items():
+            value, _ = bench._call(transform, given)()
+            assert value.shape[-1] == bench.GROUP, name
+            if name != "only_valid":
+                assert np.isfinite(value).all(), name
+
+
+def test_the_cells_are_as_many_as_are_said(bench):
+    for what, (given, _) in bench.kinds(np.random.default_rng(0), 6400).items():
+        cells = given.signal.size * (bench.STEPS if "one number to" in what else 1)
+        assert cells == 6400, what
