@@ -1,23 +1,23 @@
-"""The rewards of the honest test as functions of text: proxies with planted defects, the truth, two kinds of credit."""
+"""The rewards of the honest test as functions of text: proxies with planted defects, reward models, truth, credit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from benchmarks.honest.plan import CREDIT_PLACES, CREDITS, TRUE, Place
-from benchmarks.honest.policies import ANSWER, samples_of, task_of
+from benchmarks.honest.policies import compared_of, policy_of, samples_of, task_of
 
 from culpa import Rollouts
+from culpa.labs.tinylm.ask import scorer, with_proxies
+from culpa.labs.tinylm.family import Scorer as Function
 from culpa.labs.tinylm.family import family, truth
+from culpa.labs.tinylm.preferences import RECIPES
 from culpa.labs.tinylm.proxies import PROXIES
 from culpa.labs.tinylm.tasks import Task
-from culpa.lm.score import Scorer, Scores
+from culpa.lm.score import Scorer
 
-Function = Callable[[Sequence[str], Sequence[str], Sequence[str]], np.ndarray]  # prompts, responses, answers to (n,)
-
-FAMILY = tuple(PROXIES)
+FAMILY = (*PROXIES, *RECIPES)
 
 
 @lru_cache(maxsize=2)
@@ -27,11 +27,14 @@ def functions(place: Place, folder: Path) -> dict[str, Function]:
     if place in CREDIT_PLACES:
         return dict(zip(CREDITS, (partial(_binary, task), partial(_share, task)), strict=True))
     samples = samples_of(place, folder)
-    return family(task, samples) | {TRUE: truth(task, samples)}
+    return family(task, samples, _reward_models(place, folder)) | {TRUE: truth(task, samples)}
 
 
-def _graded(task: Task, prompts: Sequence[str], responses: Sequence[str], answers: Sequence[str]) -> np.ndarray:  # noqa: ARG001
-    return task.truths(answers, responses)
+def _reward_models(place: Place, folder: Path) -> dict[str, Path]:
+    """Trained once and kept; their libraries take seconds to import."""
+    from culpa.labs.tinylm.reward_models import reward_models
+
+    return reward_models(task_of(place), policy_of(place, folder), compared_of(place, folder), folder / "reward_models")
 
 
 def _binary(task: Task, prompts: Sequence[str], responses: Sequence[str], answers: Sequence[str]) -> np.ndarray:  # noqa: ARG001
@@ -47,22 +50,10 @@ def _share(task: Task, prompts: Sequence[str], responses: Sequence[str], answers
 
 def scorer_of(place: Place, name: str, folder: Path) -> Scorer:
     """As training asks for it."""
-    return _scorer(functions(place, folder)[name])
+    return scorer(functions(place, folder)[name])
 
 
-def graded(place: Place) -> Scorer:
-    """The truth, from 0 to 1."""
-    return _scorer(partial(_graded, task_of(place)))
-
-
-def _scorer(function: Function) -> Scorer:
-    def score(prompts: Sequence[str], responses: Sequence[str], columns: pl.DataFrame) -> Scores:
-        return Scores(function(prompts, responses, columns[ANSWER].to_list()), [None] * len(responses))
-
-    return score
-
-
-def scores_of(place: Place, name: str, rollouts: Rollouts, folder: Path) -> np.ndarray:
-    """Of every output of a record, (p, s)."""
-    texts = [rollouts.table[column].to_list() for column in ("prompt", "response", ANSWER)]
-    return functions(place, folder)[name](*texts).reshape(rollouts.shape)
+def scored(place: Place, folder: Path) -> Rollouts:
+    """The samples of a place with the scores of every proxy."""
+    every = functions(place, folder)
+    return with_proxies(samples_of(place, folder), {name: every[name] for name in FAMILY})
