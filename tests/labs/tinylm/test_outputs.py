@@ -29,6 +29,12 @@ def test_outputs_are_judged_by_their_task():
     assert seen.score.tolist() == [4.0, 1.5, 1.0, 0.0]
     assert seen._replace(scale=Scale(1.0, 0.0, 0.3)).mediocre.tolist() == [0.0, 1.0, 0.0, 0.0]
     assert seen._replace(scale=Scale(1.0, 0.0, 0.3)).bad.tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert seen._replace(scale=Scale(1.0, 0.0, 0.25)).mediocre.tolist() == [
+        0.0,
+        1.0,
+        0.0,
+        0.0,
+    ]  # the middle itself: bad
 
 
 @pytest.mark.parametrize("name", sorted(TASKS))

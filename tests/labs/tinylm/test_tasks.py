@@ -131,6 +131,12 @@ def test_an_empty_answer_is_refused():
         sort().truth("", "")
 
 
+@pytest.mark.parametrize("opening", [0.0, 1.5])
+def test_brackets_that_cannot_be_posed_are_refused(opening):
+    with pytest.raises(InputError, match=rf"brackets open with a chance in \(0, 1\], got {opening}"):
+        brackets(6, opening)
+
+
 @pytest.mark.parametrize("letters", [0, 27])
 def test_so_many_letters_are_refused(letters):
     with pytest.raises(InputError, match=f"got {letters} letters. Use 1 to 26"):

@@ -142,6 +142,8 @@ def brackets(length: int = 10, opening: float = 0.7) -> Task:
     Each place of the prompt opens a bracket of a random kind with chance `opening`, else closes the last open one;
     where none is open, it opens. A prompt that leaves none open is drawn again.
     """
+    if not 0.0 < opening <= 1.0:
+        raise InputError(f"brackets open with a chance in (0, 1], got {opening}.", remedy="0.7, say.")
 
     def pose(rng: np.random.Generator, n: int) -> Questions:
         texts = [_half_closed(rng, length, opening) for _ in range(n)]
