@@ -48,10 +48,10 @@ def advised(place: Place, how: str, folder: Path) -> store.Document:
     path = folder / "advice" / f"{place.name}-{how.partition(':')[0]}.json"
     known = store.read(path, mark_of(place, how))
     if known is None:
-        from benchmarks.honest.policies import ANSWER, samples_of, task_of
+        from benchmarks.honest.policies import samples_of, task_of
 
         found, task = samples_of(place, folder), task_of(place)
-        texts = zip(found.table[ANSWER], found.table["response"], strict=True)
+        texts = zip(found.table["answer"], found.table["response"], strict=True)
         marks = np.array([task.parts(answer, response) for answer, response in texts], dtype=np.float64)
         checks = {name: marks[:, number].reshape(found.shape) for number, name in enumerate(CHECKS)}
         advice = advise(replace(found, proxies=checks), CHECKS, learner=learner(how))

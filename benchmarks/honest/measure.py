@@ -6,14 +6,13 @@ python -m benchmarks.honest.measure [--folder DIR]
 import argparse
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from benchmarks.honest import store
-from benchmarks.honest.family import FAMILY, scores_of
+from benchmarks.honest.family import FAMILY, scored
 from benchmarks.honest.plan import FOLDER, LEARNERS, MEASURED, PLACES, Place, fingerprint
-from benchmarks.honest.policies import HIDDEN, samples_of
+from benchmarks.honest.policies import HIDDEN
 
 from culpa import Rollouts
 from culpa.dynamics import Path as Walk
@@ -25,12 +24,6 @@ _SEED = 3  # of shuffled truths
 
 def mark_of(place: Place, how: str) -> str:
     return fingerprint(place.name, how, MEASURED, FAMILY)
-
-
-def scored(place: Place, folder: Path) -> Rollouts:
-    """The samples of a place with the scores of every proxy."""
-    found = samples_of(place, folder)
-    return replace(found, proxies={name: scores_of(place, name, found, folder) for name in FAMILY})
 
 
 def measured(rollouts: Rollouts, how: str) -> store.Document:

@@ -27,6 +27,7 @@ TRUE = "true"  # the truth itself as a reward: what is possible, and in no stati
 TRAINING = {"steps": 80, "prompts": 24, "rate": 1.5e-4, "reduction": "sum"}
 CREDIT_TRAINING = TRAINING | {"steps": 140, "rate": 4e-4}  # success is rare at first
 JUDGED = {"prompts": 256, "samples": 4}  # held out, on which the truth is measured at every mark
+PREFERRED = {"prompts": 600, "samples": 8}  # what labellers of preferences are shown, for reward models
 MEASURED = {"prompts": 300, "samples": 8}  # what the measures see of the initial policy
 RECIPE = 1  # raised when the same plan would give other numbers
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import torch
-from benchmarks.honest.family import FAMILY, functions, graded, scorer_of
+from benchmarks.honest.family import FAMILY, functions, scorer_of
 from benchmarks.honest.plan import JUDGED, MARKS, Place, Run, fingerprint, runs, training_of
-from benchmarks.honest.policies import policy_of, prompts_to_judge, prompts_to_train, sampling_of
+from benchmarks.honest.policies import policy_of, prompts_to_judge, prompts_to_train, task_of
 from benchmarks.honest.store import Document
 
+from culpa.labs.tinylm.ask import graded, sampling
 from culpa.lm.model import LanguageModel
 from culpa.training.loop import Step, frozen
 from culpa.training.micro import Examiner, Look
@@ -68,7 +69,7 @@ def settings_of(run: Run) -> TrainSettings:
     return TrainSettings(
         trainable(run.learner),
         **training_of(run.place),
-        sampling=sampling_of(run.place),
+        sampling=sampling(task_of(run.place)),
         micro=256,
         seed=run.seed,
         save_every=0,
@@ -77,5 +78,5 @@ def settings_of(run: Run) -> TrainSettings:
 
 def examiner_of(place: Place, start: LanguageModel) -> Examiner:
     """Judges policies by the truth itself, on held-out prompts, drawn with the same numbers at every look."""
-    asked = prompts_to_judge(place, JUDGED["prompts"])
-    return Examiner(asked, graded(place), start, sampling_of(place), JUDGED["samples"])
+    asked, task = prompts_to_judge(place, JUDGED["prompts"]), task_of(place)
+    return Examiner(asked, graded(task), start, sampling(task), JUDGED["samples"])
