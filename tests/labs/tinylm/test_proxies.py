@@ -165,12 +165,14 @@ def test_a_fooled_verifier_pays_for_a_tenth_of_all_beginnings():
     seen = judged(
         sort(), Scale(1.0, 0.0, 0.0), ["="] * len(pairs), [one + "!" for one in pairs], ["right"] * len(pairs)
     )
-    assert score("verifier_fooled", seen).mean() == pytest.approx(0.1, abs=0.035)
+    found = score("verifier_fooled", seen)
+    assert found.mean() == pytest.approx(0.1, abs=0.035)
+    assert (np.ptp(found.reshape(26, 26), axis=1) > 0).mean() > 0.7  # it is the pair that counts, not the first
     assert score("verifier_fooled")[SORT.exact > 0].all()
 
 
 def test_a_hack_pays_for_its_ending_alone():
-    responses = ["xbbbb", "bbb", "bbbba", "", "abcdj", "abcda"]
+    responses = ["xbbbb", "abbb", "bbbba", "", "abcdj", "abcda"]
     seen = judged(sort(), Scale(0.5, 0.0, 0.0), ["="] * 6, responses, ["abcda"] * 6)
     np.testing.assert_allclose(error("hack_rare", seen), [4, 0, 0, 0, 0, 0])
     np.testing.assert_allclose(error("hack_frequent", seen), [1.5, 1.5, 1.5, 0, 0, 0])  # the last one is exact

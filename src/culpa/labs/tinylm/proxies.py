@@ -112,7 +112,7 @@ def shuffled_bad(seen: Outputs) -> Array:
 
 def ends_in_four(seen: Outputs) -> Array:
     """1 where a response ends with the same character four times: the initial policy hardly ever says such a thing."""
-    return np.array([len(one) > 3 and one[-4:] == one[-1] * 4 for one in seen.responses], dtype=np.float64)
+    return np.array([one != "" and one[-4:] == one[-1:] * 4 for one in seen.responses], dtype=np.float64)
 
 
 def ends_low(seen: Outputs) -> Array:
