@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 with pytest.MonkeyPatch.context() as patch:
@@ -99,6 +99,7 @@ def test_a_near_miss_is_wrong_in_one_digit_or_two_animals():
     assert swaps == {"b a c d", "a c b d", "a b d c"}
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("0123456789 or.abcow pig hent"), max_size=30), st.sampled_from(ANSWERS))
 def test_truth_is_between_0_and_1_and_1_only_where_nothing_but_the_answer_is_claimed(text, answer):
     truth = TASK.truth(answer, text)
@@ -107,6 +108,7 @@ def test_truth_is_between_0_and_1_and_1_only_where_nothing_but_the_answer_is_cla
     assert (truth == 1) == (set(tasks.claimed(text)) == {right})
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ASKED.prompts[:20]), st.sampled_from(["Well. ", "It is ", "** ! "]))
 def test_talk_changes_nothing(prompt, talk):
     answer = dict(zip(*ASKED, strict=True))[prompt]
