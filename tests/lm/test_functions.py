@@ -77,8 +77,8 @@ def test_what_goes_wrong_costs_its_own_score(file):
 
 
 def test_no_number_of_deaths_hides_an_output_that_has_a_score(file):
-    found = scored(file, "odd", ["die"] * 5 + ["a", "die", "b"], batch=64)
-    assert found.values[[5, 7]].tolist() == [1.0, 1.0]
+    found = scored(file, "odd", ["die"] * 9 + ["a", "die", "b"], batch=64)
+    assert found.values[[9, 11]].tolist() == [1.0, 1.0]
     assert {one for one in found.reasons if one} == {"ended: the process ended with exit code 3"}
 
 

@@ -144,7 +144,8 @@ def test_what_decides_a_score_is_in_its_identity(tmp_path):
     before = [identity(spec, way) for spec in (function, model)]
     (tmp_path / "f.py").write_text("def f(response): return 2.0\n")
     (tmp_path / "m" / "config.json").write_text("{ }")
-    assert [identity(spec, way) for spec in (function, model)] != before
+    after = [identity(spec, way) for spec in (function, model)]
+    assert all(one != other for one, other in zip(after, before, strict=True))
     assert identity(parse_spec("a=http://h"), way) != identity(parse_spec("b=http://h"), way)
 
 

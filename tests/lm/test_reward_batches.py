@@ -87,6 +87,17 @@ def test_a_prompt_is_read_once():
     assert seen == [(3, max(len(one.prefix) for one in begun)), (12, max(rest))]
 
 
+def test_prompts_with_one_output_are_read_in_one_pass():
+    model, seen = classifier(), []
+    handle = model.model.register_forward_pre_hook(
+        lambda _, __, named: seen.append(tuple(named["input_ids"].shape)), with_kwargs=True
+    )
+    some = texts(5, 1)
+    shared(model, some, 10_000)
+    handle.remove()
+    assert seen == [(5, max(len(one.ids) for one in some))]
+
+
 def test_the_cache_of_a_batch_is_no_wider_than_its_longest_prompt():
     model, widths = classifier(), []
 
@@ -121,6 +132,12 @@ def test_batches_hold_every_row_once_and_stay_within_the_limit(sizes, most, extr
             full = (len(batch) + 1) * (sizes[after[0]] + extra) > most
             ragged = sizes[after[0]] > RAGGED * sizes[batch[0]] and len(batch) * sizes[batch[0]] >= most / 8
             assert full or ragged
+
+
+def test_a_batch_that_is_full_enough_takes_no_much_longer_row():
+    sizes = [10] * 10 + [12, 13, 13]
+    assert [len(batch) for batch in by_length(sizes, range(13), 800)] == [11, 2]
+    assert [len(batch) for batch in by_length(sizes, range(13), 1000)] == [13]
 
 
 def test_batches_that_are_full_enough_hold_little_padding():

@@ -71,7 +71,7 @@ def _open(folder: Path, fingerprint: dict[str, object]) -> None:
     if folder.is_dir() and finished(folder):
         before = _read(folder / _RUN)
         differing = sorted(key for key in {*before, *fingerprint} if before.get(key) != fingerprint.get(key))
-        if differing or not before:
+        if differing:
             what = ", ".join(differing) if before else "what they were made from is not known"
             problem = f"there are {len(finished(folder))} parts of another run ({what})."
             remedy = "Give the same settings and inputs to go on with it, or --restart to begin again."

@@ -113,10 +113,10 @@ def alone(model: Any, texts: Sequence[Text], batch_tokens: int) -> Array:  # noq
     return _whole(model, texts, ([row] for row in range(len(texts))))
 
 
-def right_padded(rows: Sequence[Ids], device: torch.device, pad: int = 0) -> tuple[Tensor, Tensor]:
-    """Ids and mask (n, t), every row beginning in the first column, filled up with `pad`."""
+def right_padded(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ids and mask (n, t), every row beginning in the first column, filled up with zeros that nobody looks at."""
     width = max(map(len, rows))
-    ids = torch.tensor([list(one) + [pad] * (width - len(one)) for one in rows], device=device)
+    ids = torch.tensor([list(one) + [0] * (width - len(one)) for one in rows], device=device)
     sizes = torch.tensor([len(one) for one in rows], device=device)
     return ids, (torch.arange(width, device=device)[None] < sizes[:, None]).long()
 
@@ -183,7 +183,7 @@ def _head(model: Any, hidden: Tensor, mask: Tensor) -> Array:
 def _whole(model: Any, texts: Sequence[Text], batches: Iterator[list[int]]) -> Array:
     found = np.empty(len(texts))
     for rows in batches:
-        ids, mask = right_padded([texts[row].ids for row in rows], device_of(model), model.config.pad_token_id or 0)
+        ids, mask = right_padded([texts[row].ids for row in rows], device_of(model))
         named = {"input_ids": ids, "attention_mask": mask}
         if texts[rows[0]].types:
             named["token_type_ids"] = right_padded([texts[row].types for row in rows], device_of(model))[0]

@@ -181,7 +181,7 @@ def _scored(table: pl.DataFrame, scorer: Scorer) -> pl.DataFrame:
     if there.height:
         found = scorer(there[c.PROMPT].to_list(), there[c.RESPONSE].to_list(), there.drop(c.TEXTS))
     _check(found, there.height)
-    values[rows] = np.where(np.isfinite(found.values), found.values, np.nan)
+    values[rows] = found.values
     for row, value, reason in zip(rows.tolist(), found.values.tolist(), found.reasons, strict=True):
         reasons[row] = reason if reason or np.isfinite(value) else "nan" if np.isnan(value) else "infinite"
     values[[reason is not None for reason in reasons]] = np.nan
