@@ -1,3 +1,6 @@
+from collections import Counter
+from itertools import product
+
 import numpy as np
 import pytest
 from tests.labs.tinylm.said import TASKS, rollouts
@@ -54,10 +57,15 @@ def test_no_more_pairs_than_asked_for_and_each_once():
     assert len(made("rm_few").prompts) == 60
     some, every = made("rm_good", pairs=50), made("rm_good")
     assert len(some.prompts) == 50
-    by_hand = 0
-    for row in np.array(TASKS["sort"].truths(*asked(RECORD["sort"])[:0:-1])).reshape(60, 6):
-        by_hand += (row[:, None] > row[None, :]).sum()
-    assert len(every.prompts) == by_hand
+    prompts, responses, answers = asked(RECORD["sort"])
+    truth = TASKS["sort"].truths(answers, responses)
+    by_hand = Counter(
+        (prompts[a], responses[a], responses[b])
+        for a, b in product(range(len(prompts)), repeat=2)
+        if prompts[a] == prompts[b] and truth[a] > truth[b]
+    )
+    assert Counter(zip(*every, strict=True)) == by_hand
+    assert list(zip(*every, strict=True)) != list(by_hand)  # in random order
 
 
 def test_a_share_of_preferences_is_written_the_wrong_way_round():

@@ -76,15 +76,17 @@ def test_answers_of_different_lengths_are_learnt_by_their_own_tokens():
 
 def test_a_step_follows_the_gradient_of_the_answers_tokens():
     """The loss by transformers itself: prompts and begin tokens carry no loss, answers and ends do."""
-    lm, prompts, answers = build(TASK.alphabet, seed=0), ["ab=", "cb="], ["ab", "bc"]
-    ids = [[*p, *a, lm.tokenizer.eos_token_id] for p, a in zip(token_ids(lm, prompts), [[4, 5], [5, 6]], strict=True)]
-    labels = torch.tensor([[-100] * 4 + one[4:] for one in ids])
+    lm, prompts, answers = build(TASK.alphabet, seed=0), ["ab=", "cb="], ["ab", "bca"]
+    end = lm.tokenizer.eos_token_id
+    asked = token_ids(lm, prompts)
+    ids = [[*asked[0], 4, 5, end, 0], [*asked[1], 5, 6, 4, end]]  # the first is padded: no loss there
+    labels = torch.tensor([[-100] * 4 + ids[0][4:7] + [-100], [-100] * 4 + ids[1][4:]])
     lm.model(input_ids=torch.tensor(ids), labels=labels).loss.backward()
     wanted = [one.grad.clone() for one in lm.model.parameters()]
     seen = []
     stand_in = torch.optim.SGD(lm.model.parameters(), lr=0.0)
     stand_in.register_step_pre_hook(lambda *_: seen.extend(one.grad.clone() for one in lm.model.parameters()))
-    room._learn(lm, stand_in, token_ids(lm, prompts), room._ended(lm, answers))
+    room._learn(lm, stand_in, asked, room._ended(lm, answers))
     for found, right in zip(seen, wanted, strict=True):
         torch.testing.assert_close(found, right, rtol=1e-3, atol=1e-6)
 
