@@ -34,6 +34,7 @@ from culpa.metrics import percentile_interval
 from culpa.predictors.cosine import cosine
 from culpa.predictors.features import Floats
 from culpa.predictors.ground import Ground, enumerated, forecast, ground, said
+from culpa.predictors.panel import mean_rank, ranks
 from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.columns import RESPONSE
 
@@ -78,6 +79,23 @@ class Outlook:
     facts: dict[str, Any]  # learner, horizon, features, mode, prompts, outputs
     sample: Rollouts  # the outputs that it was computed on
     evaluation: Evaluation  # the truth after training, as a measure with replicates
+
+    @property
+    def by_both(self) -> bool:
+        """Whether proxies are placed by truth after training and cosine: both are known, and each has its own steps."""
+        cosines = self.prediction.filter(pl.col("outcome").is_not_nan())["cosine"]
+        return not cosines.is_empty() and not cosines.has_nulls() and not self.facts["horizon"].startswith("clock")
+
+    def placed(self) -> dict[str, float]:
+        """The place of every proxy that has one, 1 is best: the mean of those by truth after training and by cosine.
+
+        The measure that ordered proxies best where language models were trained on them (docs/honest.md). By the truth
+        alone where it is not `by_both`.
+        """
+        known = self.prediction.filter(pl.col("outcome").is_not_nan())
+        after = known["outcome"].to_numpy()
+        places = mean_rank(after, known["cosine"].to_numpy()) if self.by_both else ranks(after)
+        return dict(zip(known["proxy"].to_list(), places.tolist(), strict=True))
 
 
 UNSHARED = "the outputs are samples without a text or features that they could share"

@@ -45,8 +45,9 @@ def audit(
     metrics   names of `MEASURES` to show; none: all. What no part of them needs is not computed
     settings  of bootstrap, budget and features
 
-    The ranking is by the truth after rehearsal; where there is nothing to rehearse on, by harm-aware accuracy on the
-    policy's own outputs, else on the pairs that come with the data.
+    The ranking is by the truth after rehearsal and by the gradient cosine, the mean of the two places; where outputs
+    share nothing, or another horizon than a divergence was asked for, by the rehearsal alone; where there is nothing to
+    rehearse on, by harm-aware accuracy on the policy's own outputs, else on the pairs that come with the data.
     """
     how, rng, wanted = settings or Settings(), np.random.default_rng(seed), _wanted(metrics)
     trainer, until = learner or reinforce(), parse_horizon(horizon) if isinstance(horizon, str) else horizon
@@ -83,7 +84,7 @@ def _verdict(gathered: Gathered, evaluations: list[Evaluation], ahead: Outlook |
     groups = tied(comparisons, ranked, level)
     seen = Seen(table, comparisons, names, RULERS, gathered.facts(), gathered.problems, level, ahead)
     return Verdict(
-        ranking=_ranking(table, measure, groups),
+        ranking=_ranking(table, measure, groups, ahead),
         metrics=table.filter(~pl.col("metric").is_in(left_out)).with_columns(
             pl.col("proxy").is_in(RULERS).alias("ruler")
         ),
@@ -110,7 +111,8 @@ def _to_ask(gathered: Gathered, ahead: Outlook, learner: Learner, horizon: Horiz
         return gathered.first
     parts = [gathered.sample] if gathered.unlabelled is None else [gathered.sample, gathered.unlabelled]
     found = ground(concat(parts), learner=learner, features=how.features)
-    best = ahead.prediction.sort("outcome", descending=True, nulls_last=True)["proxy"][0]
+    places = ahead.placed()
+    best = max(places, key=lambda name: places[name])
     asked = relabel(found, learner, horizon, best, how.budget)
     return asked if asked.height else gathered.first
 
@@ -162,9 +164,13 @@ def _decisive(
     return "", evaluations[0], ()
 
 
-def _ranking(metrics: pl.DataFrame, measure: str, groups: list[list[str]]) -> pl.DataFrame:
+def _ranking(metrics: pl.DataFrame, measure: str, groups: list[list[str]], ahead: Outlook | None) -> pl.DataFrame:
     rows = metrics.filter((pl.col("metric") == measure) & ~pl.col("proxy").is_in(RULERS))
     rows = rows.sort("value", descending=True, nulls_last=True, maintain_order=True)
+    if measure == "rehearsal" and ahead is not None:
+        placed = ahead.placed()
+        order = [placed.get(name, -1.0) for name in rows["proxy"]]
+        rows = rows[np.argsort(-np.array(order), kind="stable").tolist()]
     names = [
         sorted({other for group in groups if proxy in group for other in group} - {proxy}) for proxy in rows["proxy"]
     ]

@@ -79,7 +79,7 @@ def panel(
     for name, one in sets.items():
         found = cosine(case, one.values[case.prompts], learner)
         values[f"cosine, {name}"] = np.nan_to_num(found.values)
-        values[f"mean rank, {name}"] = _mean_rank(values[f"cosine, {name}"], values[f"rehearsal, {name}"])
+        values[f"mean rank, {name}"] = mean_rank(values[f"cosine, {name}"], values[f"rehearsal, {name}"])
         if rng is not None:
             null[f"cosine, {name}"] = np.nan_to_num(found.null(rng, shuffles))
     if rng is not None:
@@ -172,7 +172,12 @@ def _tilted(case: Problem) -> Array:
     return np.array([(np.exp(end) * case.truth).sum(axis=0).mean() for end in ends])
 
 
-def _mean_rank(first: Array, second: Array) -> Array:
+def mean_rank(first: Array, second: Array) -> Array:
+    """The mean of the places by two measures, from 0 (lowest by both) to 1.
+
+    >>> mean_rank(np.array([1.0, 2.0, 3.0]), np.array([3.0, 9.0, 9.0])).tolist()
+    [0.0, 0.625, 0.875]
+    """
     return (ranks(first) + ranks(second)) / 2
 
 

@@ -72,11 +72,16 @@ def explained(ahead: Outlook) -> tuple[str, ...]:
         lines.append(
             f"Cosine: of the proxy's policy gradient and the truth's; shuffled truths give {low:.2f} to {high:.2f}."
         )
+    if ahead.by_both:
+        lines.append("Order: the mean of the places by truth after and by cosine.")
     return tuple(lines)
 
 
 def _kinds(ahead: Outlook) -> Iterator[Section]:
-    rows = list(ahead.prediction.sort("outcome", descending=True).iter_rows(named=True))
+    places = ahead.placed()
+    rows = sorted(
+        ahead.prediction.to_dicts(), key=lambda row: (-places.get(row["proxy"], -1.0), -(row["outcome"] or 0.0))
+    )
     if not sum(row[kind] for row in rows for kind in KINDS):
         return
     cells = tuple(
