@@ -56,7 +56,7 @@ def test_another_setting_is_another_fingerprint():
     assert len({fingerprint("a", {"x": 1}), fingerprint("a", {"x": 2}), fingerprint("b", {"x": 1})}) == 3
 
 
-def test_a_file_is_whole_or_not_there(tmp_path):
+def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     path = tmp_path / "deep" / "one.json"
     assert store.read(path, "f") is None
     store.write(path, "f", {"truth": [0.5, None]})
@@ -66,6 +66,10 @@ def test_a_file_is_whole_or_not_there(tmp_path):
         store.write(path, "f", {"truth": float("nan")})
     assert store.read(path, "f")["truth"] == [0.5, None]
     assert [one.name for one in path.parent.iterdir()] == ["one.json"]
+    monkeypatch.setattr(store.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        store.write(path, "f", {"truth": [9.0]})
+    assert store.read(path, "f")["truth"] == [0.5, None]
     path.write_text('{"fingerprint": "f", "tru')
     assert store.read(path, "f") is None
     path.write_text("[1]")
@@ -117,6 +121,7 @@ def test_a_column_holds_what_the_files_say(folder):
     assert one.name == "reverse-10 RLOO"
     assert one.truth.shape == one.kl.shape == (len(SEEDS), len(MARKS), 20)
     np.testing.assert_allclose(one.truth[1, :, 3], truth_of(1, 3))
+    np.testing.assert_allclose(one.kl[0, :, 7], 0.7)
     assert np.isnan(one.truth[1, :, 19]).all()
     assert one.outcome[3] == pytest.approx(np.mean([truth_of(seed, 3)[-1] for seed in SEEDS]))
     assert one.outcome[19] == pytest.approx(truth_of(0, 19)[-1])
@@ -167,6 +172,20 @@ def test_misses_show_places(folder):
         at = PROXIES.index(name)
         assert float(end) == pytest.approx(one.outcome[at], abs=0.005)
         assert int(place) == int(other) == 1 + (one.outcome > one.outcome[at]).sum()
+
+
+def test_parts_of_a_run_are_judged_by_the_end_of_the_other_seed(folder):
+    one = columns(folder, {(PLACE, "rloo:8"): measured()}, marks_of())[0]
+    mixed = one._replace(truth=np.random.default_rng(8).uniform(size=one.truth.shape))
+    found = {row["measure"]: row["spearman"] for row in report.judged(mixed).rows(named=True)}
+    for place, mark in enumerate(MARKS[:-1]):
+        expected = spearman(mixed.truth[0, place][None], mixed.truth[1, -1][None])[0]
+        assert found[f"micro-run, {mark:.0%}"] == pytest.approx(expected)
+    assert found[report.CEILING] == pytest.approx(spearman(mixed.truth[0, -1][None], mixed.truth[1, -1][None])[0])
+
+
+def test_equal_values_share_a_place():
+    assert report._places(np.array([2.0, 5.0, 2.0, 1.0])).tolist() == [2.5, 1.0, 2.5, 4.0]
 
 
 def test_without_a_second_seed_nothing_is_said_of_it(folder):
@@ -233,6 +252,9 @@ def test_the_table_counts():
     text = credit.tables(found)
     assert rows_of(text)["advice"] == ["1", "1", "1"]
     assert rows_of(text)["world: skills"] == ["2", "1", "0"]
+    assert rows_of(text)["rule of thumb"] == ["0", "0", "3"]
+    ruled = [one._replace(advised=one.advised | {"rule": rule}) for one, rule in zip(found, plan.CREDITS, strict=False)]
+    assert rows_of(credit.tables(ruled))["rule of thumb"] == ["1", "1", "0"]
     assert rows_of(text)["always binary"] == ["0", "3", "0"]
     assert rows_of(text)["both_rare GRPO"][-1] == "none given"
 

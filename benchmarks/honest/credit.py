@@ -115,28 +115,42 @@ def tables(found: Sequence[Case]) -> str:
         said = told["kind"] if told["credit"] is None else f"{told['kind']}: {told['credit']}"
         ends = [" / ".join(f"{value:.2f}" for value in one.ends[name]) for name in CREDITS]
         leans = [lean(one, world) or "–" for world in worlds]
-        rows.append([one.name, f"{one.start:.3f}", f"{told['q']:.2f}", said, *leans, *ends, " or ".join(one.right)])
+        rows.append(
+            [
+                one.name,
+                f"{one.start:.3f}",
+                f"{told['q']:.2f}",
+                said,
+                told["rule"] or "–",
+                *leans,
+                *ends,
+                " or ".join(one.right),
+            ]
+        )
         rows[-1].append(verdict(one))
     head = [
         "",
         "p",
         "q",
         "advice",
+        "rule of thumb",
         *(f"world: {world}" for world in worlds),
         *CREDITS,
         "as good as the best",
         "advice was",
     ]
     counts = [["advice", *_score([verdict(one) for one in found])]]
-    counts += [[f"world: {world}", *_score([_world_verdict(one, world) for one in found])] for world in worlds]
+    counts.append(["rule of thumb", *_score([_leaning_verdict(one, one.advised["rule"]) for one in found])])
+    counts += [
+        [f"world: {world}", *_score([_leaning_verdict(one, lean(one, world)) for one in found])] for world in worlds
+    ]
     counts += [
         [f"always {name}", *_score(["right" if name in one.right else "wrong" for one in found])] for name in CREDITS
     ]
     return grid(head, rows) + "\n\n" + grid(["", "right", "wrong", "nothing said"], counts)
 
 
-def _world_verdict(one: Case, world: str) -> str:
-    leaning = lean(one, world)
+def _leaning_verdict(one: Case, leaning: str | None) -> str:
     return "–" if leaning is None else "right" if leaning in one.right else "wrong"
 
 
