@@ -94,7 +94,7 @@ def halves(lm: "LanguageModel", right: "Scorer", rng: np.random.Generator, size:
     )
     along = {name: float(whole @ part) for name, part in zip(rewards, parts, strict=True)}
     rate = tiny_runs.chance_of_answer(lm, TASK, 256)
-    return {"rate": rate, **{name: part / along["all"] for name, part in along.items()}}
+    return {"rate": rate, **{name: part / along["all"] if along["all"] else 0.0 for name, part in along.items()}}
 
 
 def holds(outcome: Outcome) -> list[Check]:
@@ -105,7 +105,7 @@ def holds(outcome: Outcome) -> list[Check]:
     text = {name: f"success {start:.3f} to {plain(found)}" for name, found in ends.items()}
     found = data["halves"]
     up, down = found["scaled, up"], found["scaled, down"]
-    bare = found["bare, down"] / found["bare, up"]
+    bare = found["bare, down"] / found["bare, up"] if found["bare, up"] else 0.0
     return [
         Check(
             "scaled pairs train",

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from culpa.lm.model import LanguageModel
     from culpa.lm.score import Scores
 
-LETTERS, WORD, FILLERS, STRENGTH = "abcdef", 3, 15, 4.0
-RIGHT = 0.3  # of what the teacher names, beside one letter in six by chance
+LETTERS, WORD, FILLERS, STRENGTH = "abcdefghij", 4, 15, 4.0
+RIGHT = 0.3  # of what the teacher names, beside one letter in ten by chance
 LESSONS = {"full": 300, "quick": 5}  # of pretraining
 KNOWN, BATCHES = {"full": 60, "quick": 3}, {"full": 15, "quick": 2}  # batches of the true gradient, and of each way
 STEPS, SEEDS = {"full": 30, "quick": 2}, {"full": 3, "quick": 1}
@@ -49,7 +49,7 @@ BETTER = 0.05  # success
 
 
 def task() -> Task:
-    """Questions of three letters; a response is right by its first letter."""
+    """Questions of four letters; a response is right by its first letter."""
 
     def pose(rng: np.random.Generator, n: int) -> Questions:
         words = ["".join(LETTERS[i] for i in row) for row in rng.integers(len(LETTERS), size=(n, WORD))]
@@ -162,7 +162,7 @@ def cosine(one: Array, other: Array) -> float:
 
 def success(lm: "LanguageModel") -> float:
     """The share of right first letters on held-out prompts, of which the rest of an output changes nothing."""
-    return float(np.nanmean(np.asarray(tiny_runs.examined(lm, TASK, 24, 40, tokens=1).truth)))
+    return float(np.nanmean(np.asarray(tiny_runs.examined(lm, TASK, 100, 10, tokens=1).truth)))
 
 
 def holds(outcome: Outcome) -> list[Check]:

@@ -26,7 +26,7 @@ from culpa.signals.selected import add_selected
 if TYPE_CHECKING:
     from culpa.lm.model import LanguageModel
 
-LETTERS, WORD, LONGEST, BEST = "abcdef", 3, 16, 3
+LETTERS, WORD, LONGEST, BEST = "abcdefghij", 4, 16, 3
 MIDDLE, WIDTH = 9.0, 4.0  # of the teacher's numbers of dots
 WEAK = 0.1
 LESSONS = {"full": 400, "quick": 5}  # of pretraining
@@ -43,7 +43,7 @@ def chance(dots: float) -> float:
 
 
 def task() -> Task:
-    """Questions of three letters; a response is right if a letter stands behind its dots, and it is the smallest."""
+    """Questions of four letters; a response is right if a letter stands behind its dots, and it is the smallest."""
 
     def pose(rng: np.random.Generator, n: int) -> Questions:
         words = ["".join(LETTERS[i] for i in row) for row in rng.integers(len(LETTERS), size=(n, WORD))]
@@ -93,7 +93,7 @@ def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
 
 def found(lm: "LanguageModel") -> dict[str, float]:
     """Accuracy, length in tokens, and the correlation of the two."""
-    said = tiny_runs.examined(lm, TASK, 24, 40)
+    said = tiny_runs.examined(lm, TASK, 100, 10)
     right, length = np.asarray(said.truth), np.asarray(said.length)
     varied = right.min() < right.max() and length.min() < length.max()
     probe = length_accuracy(length, right) if varied else float("nan")
