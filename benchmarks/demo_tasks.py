@@ -121,7 +121,7 @@ def marks(answer: str, response: str) -> tuple[bool, ...]:
     """
     (right,), claims = claimed(answer), claimed(response)
     width = max(map(len, (right, *claims)))
-    return tuple(bool(claims) and all(_at(one, i) == _at(right, i) != "" for one in claims) for i in range(width))
+    return tuple(bool(claims) and all(_at(one, i) == _at(right, i) for one in claims) for i in range(width))
 
 
 def claimed(text: str) -> list[Parts]:

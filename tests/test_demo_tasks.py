@@ -33,6 +33,7 @@ TRUTHS = [
     ("cat hen owl pig", "cat hen owl pig pig", 0.4),
     ("cat hen owl pig", "cat hen owl pork", 0.375),
     ("cat hen owl pig", "cat hen owl pig or hen cat owl pig", 0.25),
+    ("cat hen owl pig", "cat hen owl pig or cat hen owl pig", 1.0),
     ("cat hen owl pig", "cathen owl pig", 0.0),
     ("cat hen owl pig", "Happy to help! Shall I begin?", 0.0),
     ("cat hen owl pig", "355", 0.0),
