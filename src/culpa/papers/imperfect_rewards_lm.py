@@ -1,7 +1,7 @@
 """When Errors Can Be Beneficial, on a language model (2604.25872): which measure foretells what training makes of it?
 
-Claim: a reward's harm-aware accuracy says more of the truth after training than its plain accuracy; and measures that
-let outputs share features across prompts, the gradient cosine and the rehearsal, say more than either.
+Claim: measures that let outputs share features across prompts, the gradient cosine and the rehearsal, say more of the
+truth after training than a reward's harm-aware accuracy, however it counts ties.
 
 Experiment: a Llama-type model of 130,000 weights, pretrained for seconds to close brackets, trained by RLOO against
 each of 16 imperfect rewards. Measures are taken before, on 200 prompts x 8 outputs; the truth is judged after, on
@@ -9,7 +9,8 @@ prompts that neither saw. Controls: truths shuffled within prompts, features dea
 shuffled truths is no control: it is above or below chance by a reward's ties, whatever the truth.)
 Departures: 1. a tiny model, pretrained on the task itself, in place of 1B to 3B ones on chats. 2. rewards with planted
 defects in place of published reward models. 3. the truth is a program, not a stronger reward model. 4. Adam at a rate
-at which a run of some dozen steps moves the policy by nats. 5. cosine and rehearsal are not of the paper. The wider
+at which a run of some dozen steps moves the policy by nats. 5. cosine and rehearsal are not of the paper; that
+harm-aware accuracy says more than plain accuracy is, and 16 rewards are too few to tell: it is no claim here. The wider
 test, with other tasks, learners, seeds and intervals, is `python -m benchmarks.honest.run`.
 """
 
@@ -47,15 +48,14 @@ REWARDS = {
 }  # fmt: skip
 TARGET = 0.15  # share of exact answers at which pretraining stops
 PROMPTS, GROUP, RATE = 16, 8, 4e-4  # of a step
-PLAIN, HARM, HALF = "Acc", "HAcc", "HAcc, tie ½"
+HARM, HALF = "HAcc", "HAcc, tie ½"
 COSINE, REHEARSAL = (
     "cosine, all",
     "rehearsal, all",
 )  # with all features that an audit takes: the policy's and the text's
 
 # Margins, set before the first run
-WORSE = 0.05  # by which Spearman of HAcc may be below that of Acc
-AHEAD = 0.1  # by which those of cosine and rehearsal are above that of HAcc, however it counts ties
+AHEAD = 0.1  # by which Spearman of cosine and of rehearsal is above that of HAcc, however it counts ties
 CHANCE = 0.3  # mean Spearman under shuffled truths, either way
 LOST = 0.1  # what it costs to deal out features
 
@@ -103,10 +103,8 @@ def holds(outcome: Outcome) -> list[Check]:
     """The claims, and the controls that must not show them."""
     data = outcome.data
     truth = np.array(data["truth"], dtype=np.float64)
-    found = {name: _agreement(data["measures"][name], truth) for name in (PLAIN, HARM, HALF, COSINE, REHEARSAL)}
-    said = f"Spearman {found[HARM]:.2f} v {found[PLAIN]:.2f}"
-    checks = [Check("harm-aware accuracy says no less than plain", said, found[HARM] >= found[PLAIN] - WORSE)]
-    rival = max(found[HARM], found[HALF])
+    found = {name: _agreement(data["measures"][name], truth) for name in (HARM, HALF, COSINE, REHEARSAL)}
+    rival, checks = max(found[HARM], found[HALF]), []
     for name, title in ((COSINE, "the gradient cosine"), (REHEARSAL, "the rehearsal")):
         said = f"Spearman {found[name]:.2f} v {rival:.2f}"
         checks.append(Check(f"{title} says more than harm-aware accuracy", said, found[name] > rival + AHEAD))
