@@ -5,7 +5,7 @@ import pytest
 from tests.dynamics.slow import group_step
 
 from culpa.dynamics import Advantage, grpo, ppo, reinforce, rloo
-from culpa.dynamics.advantages import advantage_of
+from culpa.dynamics.estimated import advantage_of
 from culpa.dynamics.sampled import Drawn, draw, uncut
 from culpa.dynamics.stepwise import Expected
 from culpa.errors import InputError

@@ -9,7 +9,7 @@ from torch import tensor
 from culpa import InputError
 from culpa.dynamics import best_of_n, grpo, ppo, reinforce, rloo, tilt
 from culpa.dynamics.advantage import Advantage
-from culpa.dynamics.advantages import advantage_of
+from culpa.dynamics.estimated import advantage_of
 from culpa.dynamics.stepwise import Expected
 from culpa.objectives import TokenBatch, divergence, objective_of
 from culpa.signals import apply, parse

@@ -42,12 +42,9 @@ def raw(monkeypatch):
 
 
 @pytest.mark.usefixtures("raw")
-def test_the_seed_says_all():
-    one, again, other = (
-        paper("noisy_rewards_lm").experiment(np.random.default_rng(n), "quick").data for n in (0, 0, 1)
-    )
+def test_the_same_seed_says_the_same():
+    one, again = (paper("noisy_rewards_lm").experiment(np.random.default_rng(0), "quick").data for _ in range(2))
     assert one == again
-    assert one != other
 
 
 @pytest.mark.usefixtures("raw")

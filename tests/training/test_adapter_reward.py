@@ -10,6 +10,7 @@ import pytest
 from culpa import signals
 from culpa.errors import InputError
 from culpa.training.adapters.reward import AsyncShaped, reward
+from culpa.training.watch.rewards import awaited
 
 
 def lengths(completions, **_):
@@ -69,7 +70,7 @@ def test_async_stays_async():
         shaped = reward(function, "clip:2")
         assert asyncio.iscoroutinefunction(type(shaped).__call__)
         assert isinstance(shaped, AsyncShaped)
-        assert asyncio.run(shaped(**batch("abc", "a"))) == [2.0, 1.0]
+        assert awaited(shaped(**batch("abc", "a"))) == [2.0, 1.0]
 
 
 def test_arguments_pass_by_position_too():

@@ -8,7 +8,7 @@ import pytest
 
 from culpa.errors import InputError
 from culpa.training.watch.alarm import Thresholds
-from culpa.training.watch.rewards import watched
+from culpa.training.watch.rewards import awaited, watched
 from culpa.training.watch.run import Collector, Run
 
 PROMPTS, TEXTS = ["a", "a", "b", "b"], ["x", "yy", "zzz", "wwww"]
@@ -112,7 +112,7 @@ def test_async_rewards_and_async_truths_go_together(kept):
     for reward, truth in ((later, later), (later, lengths), (lengths, later), (lengths, lengths)):
         wrapped = watched(reward, Collector(Run([kept])), truth=truth)
         values = wrapped(**CALL)
-        assert (asyncio.run(values) if inspect.iscoroutine(values) else values) == [1.0, 2.0, 3.0, 4.0]
+        assert (awaited(values) if inspect.iscoroutine(values) else values) == [1.0, 2.0, 3.0, 4.0]
     assert [one.probe.correlation for one in kept.reports] == [pytest.approx(1.0)] * 4
 
 
@@ -155,7 +155,7 @@ def test_a_truth_that_fails_stops_nothing_and_is_counted(collector, kept, reward
     for truth in (broken, broken_later):
         kept.reports.clear()
         values = watched(reward, Collector(collector.run), truth=truth)(**CALL)
-        assert (asyncio.run(values) if inspect.iscoroutine(values) else values) == [1.0, 2.0, 3.0, 4.0]
+        assert (awaited(values) if inspect.iscoroutine(values) else values) == [1.0, 2.0, 3.0, 4.0]
         assert kept.reports[0].probe is None
         assert kept.reports[0].metrics()["harm/failed"] == 1.0
 

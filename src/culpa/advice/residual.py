@@ -72,7 +72,7 @@ def judged(rollouts: Rollouts, proxy: str) -> Judged:
 
     >>> cells = np.array([[1.0, 3.0, np.nan], [0.0, 2.0, 4.0]])
     >>> names = np.array(["a", "b"], dtype=object)
-    >>> rollouts = Rollouts(names, cells > -1, np.full((2, 3), 1 / 3), {"rm": cells}, np.nan_to_num(cells))
+    >>> rollouts = Rollouts(names, cells == cells, np.array([[.5, .5, 0], [1 / 3] * 3]), {"rm": cells}, cells)
     >>> judged(rollouts, "rm").weight.tolist()[0]
     [0.5, 0.5, 0.0]
     """

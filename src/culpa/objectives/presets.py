@@ -13,7 +13,7 @@ from culpa.objectives.tokens import Term
 
 
 def objective_of(learner: Learner, *, over: Reduction | str | None = None, pull: Term | None = None) -> Objective:
-    """The loss of REINFORCE, RLOO, GRPO or PPO, for advantages that `culpa.dynamics.advantages.advantage_of` gives.
+    """The loss of REINFORCE, RLOO, GRPO or PPO, for advantages that `culpa.dynamics.estimated.advantage_of` gives.
 
     learner                over       ratio           clip, weight of the pull to the reference
     reinforce, rloo        sum        of the output   the learner's own clip and kl

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from culpa.dynamics.advantages import advantage_of
+from culpa.dynamics.estimated import advantage_of
 from culpa.lm.forward import by_prompt, forward, measure
 from culpa.lm.model import LanguageModel
 from culpa.lm.prompts import Prompts

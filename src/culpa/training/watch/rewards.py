@@ -3,7 +3,8 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from culpa.errors import InputError, shorten
@@ -63,7 +64,7 @@ def watched(
         asked = seen.asked(args, kwargs)
         if asked is not None:
             judged = seen.judge(asked)
-            seen.keep(asked, values, asyncio.run(judged) if inspect.iscoroutine(judged) else judged)
+            seen.keep(asked, values, awaited(judged) if inspect.iscoroutine(judged) else judged)
         return values
 
     wrapper = named(later if _is_async(reward) else at_once, reward)
@@ -155,3 +156,9 @@ def _text(said: Any) -> str:
     if isinstance(said, str):
         return said
     return "\n".join(str(message.get("content") or "") for message in said)
+
+
+def awaited(value: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives, in a thread of its own: a notebook has a loop that is running already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, value).result()

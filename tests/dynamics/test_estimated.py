@@ -5,7 +5,7 @@ import pytest
 
 from culpa.dynamics import grpo, ppo, reinforce, rloo
 from culpa.dynamics.advantage import Advantage
-from culpa.dynamics.advantages import advantage_of
+from culpa.dynamics.estimated import advantage_of
 from culpa.dynamics.sampled import Drawn, draw
 from culpa.signals import apply, leave_one_out, parse
 
