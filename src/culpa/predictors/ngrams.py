@@ -58,8 +58,8 @@ def ngram_shares(texts: Texts, dims: int = DIMS) -> Floats:
 
     A text repeated twice has nearly the same row, and one long text cannot outweigh all others.
 
-    Kept by measuring: 14 proxies of a world of short texts, trained exactly with the features that its texts are made of (six
-    such runs: content and style, or style alone, with and without a part of each output's own; mean KL .4 or 1; with
+    Kept by measuring: 14 proxies of a world of short texts, trained exactly with the features that its texts are made of
+    (six such runs: content and style, or style alone, with and without a part of each output's own; mean KL .4 or 1; with
     and without division by the spread), three draws of the rollouts. Mean Spearman of the gradient cosine with the true
     reward at the end, in 512 slots: raw counts .72, log(1 + count) or root .76, presence .75, share .79, root of the
     share .78; the world's own features .79. Draws differ by .03, so the choice between share and root is one of
