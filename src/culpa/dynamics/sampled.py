@@ -65,7 +65,7 @@ class Drawn:
         return np.asarray(_gather(push, self._drawn, logp.shape) - here)
 
     def _advantage(self, above: Array, of: tuple[Array, Array], known: Mask, at: tuple[Array, Array]) -> Array:
-        """Of the outputs with a verdict; what stands elsewhere is not used. above: the lowest, `of`: mean and lowest."""
+        """Of the outputs with a verdict; what stands elsewhere is not used. `of`: mean and lowest."""
         mean, low = of
         count = known.sum(axis=-1, keepdims=True)
         if self.path.critic:

@@ -58,14 +58,15 @@ def ngram_shares(texts: Texts, dims: int = DIMS) -> Floats:
 
     A text repeated twice has nearly the same row, and one long text cannot outweigh all others.
 
-    Kept by measuring: 14 proxies of a world of short texts, trained exactly with the features that its texts are made of
-    (six such runs: content and style, or style alone, with and without a part of each output's own; mean KL .4 or 1; with
-    and without division by the spread), three draws of the rollouts. Mean Spearman of the gradient cosine with the true
-    reward at the end, in 512 slots: raw counts .72, log(1 + count) or root .76, presence .75, share .79, root of the
-    share .78; the world's own features .79. Draws differ by .03, so the choice between share and root is one of
-    principle: the root keeps rare n-grams from drowning in spaces and vowels. Signed hashing moved nothing beyond .01
-    (raw .72, log .76, share .79), nor did equal weight for words and characters (.78) or the logarithm of the length
-    as one more feature (.77 to .78 at small weight, .70 at large). Slots: 64 .73, 128 .75, 256 .78, 1024 .79, 4096 .77.
+    Kept by measuring: 14 proxies of a world of short texts, trained exactly with the features that its texts are made
+    of (six such runs: content and style, or style alone, with and without a part of each output's own; mean KL .4 or
+    1; with and without division by the spread), three draws of the rollouts. Mean Spearman of the gradient cosine
+    with the true reward at the end, in 512 slots: raw counts .72, log(1 + count) or root .76, presence .75, share
+    .79, root of the share .78; the world's own features .79. Draws differ by .03, so the choice between share and
+    root is one of principle: the root keeps rare n-grams from drowning in spaces and vowels. Signed hashing moved
+    nothing beyond .01 (raw .72, log .76, share .79), nor did equal weight for words and characters (.78) or the
+    logarithm of the length as one more feature (.77 to .78 at small weight, .70 at large). Slots: 64 .73, 128 .75,
+    256 .78, 1024 .79, 4096 .77.
 
     >>> np.linalg.norm(ngram_shares(["to be", ""]), axis=1).round(6).tolist()
     [1.0, 0.0]
