@@ -6,7 +6,7 @@ import pytest
 from culpa.errors import InputError
 from culpa.labs.finite.worlds import DIMS, KINDS, OUTPUTS, PROMPTS, make_world, mean, spread, stream
 
-SEEDS = range(1, 13)
+SEEDS = range(1, 25)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,7 +61,7 @@ def test_the_shared_truth_is_half_linear_and_a_fifth_bent():
         bent = both @ np.linalg.lstsq(both, truth, rcond=None)[0]
         linear.append(fit.var() / truth.var())
         whole.append(bent.var() / truth.var())
-    assert np.mean(linear) == pytest.approx(0.5, abs=0.06)
+    assert np.mean(linear) == pytest.approx(0.5 + 0.5 * 12 / 768, abs=0.03)
     assert np.mean(whole) == pytest.approx(0.7 + 0.3 * 78 / 768, abs=0.06)  # the rest fits noise by 78 of 768 weights
 
 
@@ -75,6 +75,15 @@ def test_attributes_are_standard_normal_and_have_nothing_to_do_with_the_truth(ki
         sizes.append(own.std())
     assert np.mean(sizes) == pytest.approx(1.0, abs=0.05)
     assert abs(np.mean(links)) < 0.15
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lengths_are_lognormal_and_have_nothing_to_do_with_the_truth(kind):
+    worlds = [make_world(kind, seed) for seed in SEEDS]
+    links = [np.corrcoef(np.log(world.length).ravel(), world.truth.ravel())[0, 1] for world in worlds]
+    assert abs(np.mean(links)) < 0.1
+    assert np.mean([np.log(world.length).std() for world in worlds]) == pytest.approx(0.4, abs=0.02)
+    assert np.median([world.length for world in worlds[:1]]) == pytest.approx(100.0, rel=0.15)
 
 
 def test_every_use_of_a_seed_has_a_stream_of_its_own():

@@ -166,7 +166,6 @@ def _sparse(world: World, size: float, _rng: Rng) -> Array:
     order = np.argsort(world.truth, axis=1)
     below = np.cumsum(np.take_along_axis(world.prob, order, axis=1), axis=1)
     paid = below > size
-    paid[:, -1] = True
     scores = np.zeros_like(world.truth)
     np.put_along_axis(scores, order, paid.astype(np.float64), axis=1)
     return scores

@@ -3,7 +3,8 @@
     theta  <-  theta + eta g / sqrt(v),    v  <-  .9 v + .1 |g|^2  (unbiased),    |.| the rms by which g moves logits
 
 g is the gradient of drawn groups, all trained prompts at each update. A scale of a reward then changes nothing, as
-under Adam, and a remedy is not credited for a mere change of speed.
+under Adam, and a remedy is not credited for a mere change of speed. v counts updates at which no verdict has come yet:
+the first steps of a late column are larger, at most sqrt(10) times.
 """
 
 from collections import deque
