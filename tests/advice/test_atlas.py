@@ -92,12 +92,15 @@ def test_judgements_over_both_sizes():
     assert judged(1.5) == {
         "good": ("helps", "sure"),
         "bad": ("hurts", "sure"),
+        "worse": ("hurts", "sure"),
         "fades": ("helps", "likely"),
         "torn": ("depends", ""),
         "turns": ("depends", ""),
         "idle": ("no difference", ""),
         "small": ("no difference", ""),
         "noisy": ("cannot tell", ""),
+        "lopsided": ("helps", "likely"),  # in one of two kinds of worlds
+        "slows": ("helps", "likely"),  # at one of two sizes
         "alone": ("helps", "likely"),  # one kind of world
     }
 

@@ -64,8 +64,16 @@ def test_effective_outputs():
     weight = np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]])
     found = scored(Judged(weight, np.array([[0.0, 1.0, 0.0]] * 2), np.array([[0.0, 1.0, 0.0]] * 2), None, None))
     assert found.effective.tolist() == [2.0, 1.0]
+    assert found.shrunk == pytest.approx(np.sqrt((0.5 + 0.0) / 2))
     assert found.own.tolist() == [[True, True, False], [True, False, False]]
     assert not found.graded
+
+
+def test_exact_masses_are_not_taken_for_few_draws():
+    weight = np.array([[0.6, 0.4, 0.0], [0.5, 0.5, 0.0]])
+    cells = Judged(weight, np.array([[0.0, 1.0, 0.0]] * 2), np.array([[0.0, 1.0, 0.0]] * 2), None, None)
+    assert scored(cells).shrunk == pytest.approx(np.sqrt((1.0 + 0.5) / 2))
+    assert scored(cells.drawn(np.array([0]))).shrunk == 1.0
 
 
 EVEN = [[0.0, 1.0], [1.0, 0.0]]

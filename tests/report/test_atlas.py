@@ -33,13 +33,13 @@ def part(printed, title, last="\n\n"):
 def test_what_hurts_stands_beside_what_helps_best_first_and_worst_first():
     printed = text()
     helps, hurts = (part(printed, title).splitlines() for title in ("What helps against tilt", "What hurts"))
-    assert [line.split()[0] for line in helps] == ["remedy", "good", "alone", "fades"]
-    assert [line.split()[0] for line in hurts] == ["remedy", "bad"]
+    assert [line.split()[0] for line in helps] == ["remedy", "good", "alone", "lopsided", "fades", "slows"]
+    assert [line.split()[0] for line in hurts] == ["remedy", "worse", "bad"]
     assert "+.15 ± .00  +.25 ± .00  +.10 to +.30 in 2" in " ".join(helps[1].split("   "))
     assert "sure" in helps[1]
     assert "2 x outputs; 30 ns a reward, 15 passes" in helps[1]
     assert "1 alone" in helps[2]
-    assert "0.5 x updates" in hurts[1]
+    assert "0.5 x updates" in hurts[2]
 
 
 def test_the_rest_is_told_by_kind():
@@ -116,14 +116,14 @@ def test_the_page_has_every_cell_with_its_interval():
     page = atlas_page(CELLS, recipe(), "map.svg")
     assert page.startswith("# The atlas")
     assert "![Effects of remedies on spoiled rewards](map.svg)" in page
-    assert "18 cells, each a remedy for a planted defect of one size:\n6 helps, 3 hurts, 2 depends" in page
+    assert "24 cells, each a remedy for a planted defect of one size:\n9 helps, 5 hurts, 2 depends" in page
     assert "8 seeds of each kind" in page
     assert "took 1.5 minutes of one core; recipe 9, culpa 0.0" in page
     table = part(page, "## tilt", "\n## ")
     assert "| good | +.15 ± .00 **helps** | +.25 ± .00 **helps** |" in table
     assert "| bad | -.15 ± .00 **hurts** | -.06 ± .00 **hurts** |" in table
     assert "It leans. Sizes: degrees. Untouched: 0.44, 0.34 of what the truth gains." in table
-    assert page.count("**hurts**") == 3
+    assert page.count("**hurts**") == 5
     assert "| good | a \\| good | all | 2 x outputs; 30 ns a reward, 15 passes |" in page
     assert "| alone | a \\| alone | round | nothing |" in page
 
@@ -132,7 +132,7 @@ def test_the_pages_two_first_tables_are_equally_long_and_ordered():
     page = atlas_page(CELLS, recipe(), "map.svg")
     most = [part(page, f"## Where remedies {verb} most", "\n\n## ").splitlines()[3:] for verb in ("help", "hurt")]
     assert most[0][0].split(" | ")[3] == "good"
-    assert [line.split(" | ")[3] for line in most[1]] == ["bad", "turns", "bad"]
+    assert [line.split(" | ")[3] for line in most[1]] == ["worse", "worse", "bad", "turns", "bad"]
     assert all("verified alone" not in line for line in most[1])
 
 
@@ -148,6 +148,9 @@ def test_the_map_has_a_square_for_each_cell_and_signs_where_it_is_sure(tmp_path)
     assert signs["idle", "tilt 2"] == "="
     scale = next(one["scale"] for one in walk(spec) if one.get("field") == "effect" and "scale" in one)
     assert scale["domain"] == [-0.4, 0, 0.4]
+    reds, blues = ([int(colour[at : at + 2], 16) for colour in scale["range"]] for at in (1, 5))
+    assert reds[0] > blues[0]  # what hurts is red
+    assert reds[2] < blues[2]
     drawn = write_atlas_plot(CELLS, recipe(), tmp_path / "map.svg").read_text(encoding="utf-8")
     assert drawn.startswith("<svg")
     assert drawn.index("tilt 1<") < drawn.index("tilt 2<")

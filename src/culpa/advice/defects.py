@@ -2,8 +2,9 @@
 
 Each size is what the defect would have if it were the only one: sizes do not add up, and one defect shows in several
 (`advice.residual` says what they are taken from). What needs more than one record is not measured (noise at every call,
-delay), nor is a property that no column names (`spurious`). From few outputs of a prompt some sizes are too small:
-`mediocre_over` and `mediocre_under` come out at about half from 8.
+delay), nor is a property that no column names (`spurious`). Some sizes come out too small: `mediocre_over` and
+`mediocre_under` at about half from 8 outputs of a prompt, `hack_frequent` and `hack_rare` where a few outputs have most
+of a prompt's mass.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,7 +64,7 @@ def _offset(at: Scored) -> float:
     """The spread of prompts' levels, less what noise within prompts makes of it."""
     level = at.level(at.proxy / at.slope - at.truth).ravel() / at.unit
     noise = (at.weight * at.residual**2).sum(axis=1) / np.maximum(at.effective - 1.0, 1.0)
-    return float(np.sqrt(max(0.0, level.var(ddof=1) - noise.mean())))
+    return at.shrunk * float(np.sqrt(max(0.0, level.var(ddof=1) - noise.mean())))
 
 
 def _turned(at: Scored) -> float:
@@ -113,7 +114,7 @@ def _bonus(share: float) -> Callable[[Scored], float]:
         if not some.any():
             return np.nan
         third = (at.weight * at.residual**3).sum(axis=1)[some] * (n**2 / ((n - 1.0) * np.maximum(n - 2.0, 1.0)))[some]
-        return float(np.cbrt(max(0.0, third.mean()) / (share * (1.0 - share) * (1.0 - 2.0 * share))))
+        return at.shrunk * float(np.cbrt(max(0.0, third.mean()) / (share * (1.0 - share) * (1.0 - 2.0 * share))))
 
     return measure
 

@@ -58,6 +58,15 @@ class Scored(NamedTuple):
         """Outputs of each prompt, as many as unequal weights are worth, (p,)."""
         return np.asarray(1.0 / np.square(self.weight).sum(axis=1))
 
+    @property
+    def shrunk(self) -> float:
+        """By what the standard deviation within prompts of so few drawn outputs is smaller than that of many.
+
+        1 where weights within a prompt are not equal: they are taken for exact masses, which leave nothing out.
+        """
+        count = self.own.sum(axis=1)
+        return float(np.sqrt((1.0 - np.isclose(self.effective, count) / count).mean()))
+
     def overall(self, values: Array) -> float:
         """The mean over prompts of the policy's means."""
         return float((self.weight * values).sum(axis=1).mean())
