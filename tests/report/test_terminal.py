@@ -8,6 +8,8 @@ from tests.report import case
 
 from culpa.audit import BY_NAME
 from culpa.report import print_verdict, to_text, view
+from culpa.report.section import Section, Table
+from culpa.report.terminal import sections_text
 from culpa.report.terminal import to_text as same
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -106,3 +108,13 @@ def test_markup_in_names_is_text():
     text = to_text(case.verdict(rows))
     assert "\n[red]x[/red] " in text
     assert "\n[link=a]y " in text
+
+
+def test_words_stand_left_and_numbers_right():
+    table = Table(("remedy", "size 1", "price"), (("par", "+.1", "nothing"), ("half_time", "-.1234", "0.5 x updates")))
+    lines = sections_text([Section("Found", table=table)]).splitlines()[-3:]
+    assert lines == [
+        "remedy     size 1  price",
+        "par           +.1  nothing",
+        "half_time  -.1234  0.5 x updates",
+    ]

@@ -102,5 +102,5 @@ def _table(table: Table) -> RichTable:
 def _text_columns(table: Table) -> set[int]:
     """Columns of words stand left, columns of numbers right."""
     words = {"proxy", "signal", "set", "other", "prompt", "response", "reason", "for example", "what the policy says"}
-    words |= {"ranked high by", "ranked low by"}
+    words |= {"ranked high by", "ranked low by", "remedy", "defect", "how sure", "price", "what it is", "counted in"}
     return {number for number, header in enumerate(table.headers) if header in words}
