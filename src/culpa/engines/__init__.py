@@ -1,0 +1,8 @@
+"""Where work runs: this process, several on this machine, or a Ray cluster. The results are the same bytes."""
+
+from culpa.engines.choose import engine
+from culpa.engines.engine import Engine, Opening, plain
+from culpa.engines.local import Local
+from culpa.engines.ray import Ray
+
+__all__ = ["Engine", "Local", "Opening", "Ray", "engine", "plain"]
