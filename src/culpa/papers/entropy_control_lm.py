@@ -3,12 +3,17 @@
 Claim: GRPO spends the policy's entropy as it learns; with the ratio of correct outputs under the same policy at another
 temperature in their advantages, entropy stays near a target, and success still rises. With a ratio of 1 it does not.
 
-Experiment: a Llama-type model of 130,000 weights is taught to answer questions with one of 36 texts, of which half are
-right, by a hash of question and text: so success and entropy can both be had. 24 prompts of 16 outputs a step. The
-target is the entropy at the start, in nats per output; entropy is that of drawn outputs on held-out prompts.
+Experiment: a Llama-type model of 130,000 weights is taught to answer questions with one of 36 texts, some far oftener
+than others; every other one is right, whatever the question: so success and entropy can both be had. 24 prompts of 16
+outputs a step. The target is the entropy at the start, in nats per output; entropy is that of drawn outputs on held-out
+prompts.
 
 Departures: 1. a tiny model on one task of its own, none of the benchmarks. 2. those of `culpa.signals.dcpo`: an output
 counts as one action, and the tempered policy is normalised over the group. 3. entropy is per output, not per token.
+
+A first design could not test the claim, and its figures are no evidence either way: there a hash of question and text
+said what is right, so that nothing learnt from one question helps with another. Success stayed at .47 to .49 however it
+was trained, GRPO lost .07 nats of 2.49, and its first check failed. The thresholds are those of that design.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
     from culpa.lm.model import LanguageModel
 
 TACTICS, GROUP = 36, 16
-RATE = 0.5  # of questions that a text solves
+RATES = [1.0, 0.0] * (TACTICS // 2)  # of questions that a text solves
 TAUGHT = (np.exp(-np.arange(TACTICS) / 4.0) / np.exp(-np.arange(TACTICS) / 4.0).sum()).tolist()
 LESSONS = {"full": 150, "quick": 5}  # of pretraining
 STEPS, SEEDS = {"full": 60, "quick": 2}, {"full": 3, "quick": 1}
@@ -46,7 +51,7 @@ def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     from culpa.labs.tinylm.ask import graded  # noqa: PLC0415 - torch is an extra
     from culpa.labs.tinylm.tactics import tactics  # noqa: PLC0415
 
-    task = tactics([RATE] * TACTICS, TAUGHT)
+    task = tactics(RATES, TAUGHT)
     lm = tiny_runs.taught(task, LESSONS[size])
     start = found(lm, task)
     rows: list[dict[str, Any]] = [{"way": "start", **start}]

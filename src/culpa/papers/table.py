@@ -23,8 +23,9 @@ def reproduction_table(results: Sequence[Result], command: str) -> str:
     parts = [
         "# Reproductions",
         f"Written by `{command}`; none of it by hand. A control is a run that must not show the claim: where it shows "
-        "it, or a claim does not hold, the verdict is that the system was not reproduced. How each experiment departs "
-        "from its paper is the docstring of its file in `src/culpa/papers/`. Seconds are of wall time.",
+        "it, or a claim does not hold, the verdict is that the system was not reproduced, and names what failed. How "
+        "each experiment departs from its paper is the docstring of its file in `src/culpa/papers/`. Seconds are of "
+        f"wall time of one thread: {_seconds(first)} for all papers{_beside(second)}.",
     ]
     for heading, some in (
         ("The paper", [one for one in first if one not in systems]),
@@ -67,9 +68,19 @@ def _row(some: Sequence[Result]) -> tuple[str, ...]:
         _lines(_plain(claim(one.name)) for one in some),
         _lines(_first(one.checks, control=False) for one in some),
         _lines(_first(one.checks, control=True) for one in some),
-        f"{verdict}: {held} of {len(checks)}",
+        _lines(
+            [f"{verdict}: {held} of {len(checks)}", *(f"fails: {_plain(one.claim)}" for one in checks if not one.holds)]
+        ),
         f"{sum(one.seconds for one in some):.0f}",
     )
+
+
+def _seconds(results: Sequence[Result]) -> str:
+    return f"{sum(one.seconds for one in results):.0f}"
+
+
+def _beside(second: Sequence[Result]) -> str:
+    return f", {_seconds(second)} for the second checks" if second else ""
 
 
 def _first(checks: Sequence[Check], *, control: bool) -> str:
