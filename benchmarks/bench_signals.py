@@ -1,10 +1,15 @@
-"""What every transform costs for a million rewards, beside the bare numpy pass x - x.mean(-1) over the same array."""
+"""What every transform costs for a million rewards, beside the bare numpy pass x - x.mean(-1) over the same array.
+
+python benchmarks/bench_signals.py [PAGE.md]
+"""
 
 import inspect
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -25,15 +30,47 @@ class Input(NamedTuple):
     group: Group
 
 
+class Cost(NamedTuple):
+    """What one kind of signal costs: a bare pass over the array, and every transform that takes it, in seconds."""
+
+    what: str
+    shape: tuple[int, ...]
+    bare: float
+    each: dict[str, float]  # the dearest first
+
+
 def run() -> None:
     """A line for every transform of `culpa.signals`, the dearest of each kind first."""
-    rng = np.random.default_rng(0)
-    for what, (given, cases) in kinds(rng).items():
+    for one in costs():
+        title(f"{one.what}, {one.shape}; bare numpy {1e3 * one.bare:.1f} ms")
+        for name, seconds in one.each.items():
+            row(name, f"{1e3 * seconds:.1f} ms, {seconds / one.bare:.1f} x bare numpy", "")
+
+
+def costs(cells: int = CELLS) -> Iterator[Cost]:
+    """Every kind of signal, measured."""
+    for what, (given, cases) in kinds(np.random.default_rng(0), cells).items():
         bare = _seconds(lambda x=given.signal: x - x.mean(axis=-1, keepdims=True))
-        title(f"{what}, {given.signal.shape}; bare numpy {1e3 * bare:.1f} ms")
         found = {name: _seconds(_call(transform, given)) for name, transform in cases.items()}
-        for name, seconds in sorted(found.items(), key=lambda item: -item[1]):
-            row(name, f"{1e3 * seconds:.1f} ms, {seconds / bare:.1f} x bare numpy", "")
+        yield Cost(what, given.signal.shape, bare, dict(sorted(found.items(), key=lambda item: -item[1])))
+
+
+def page(found: Iterable[Cost], cells: int = CELLS) -> str:
+    """The same as a page in Markdown."""
+    parts = [
+        "# What transforms cost",
+        "Written by `python benchmarks/bench_signals.py docs/signals_cost.md`; none of it by hand. Each transform once "
+        f"over float64 arrays of {cells:,} numbers in groups of {GROUP}, on one thread: the median of {RUNS} calls "
+        "after a first one that is not counted. Beside it, how often numpy makes the bare pass `x - x.mean(-1)` over "
+        "the same array in that time.",
+    ]
+    for one in found:
+        lines = [f"| `{name}` | {1e3 * seconds:.1f} | {seconds / one.bare:.1f} |" for name, seconds in one.each.items()]
+        parts.append(
+            f"## {one.what[0].upper()}{one.what[1:]}\n\n{one.shape}; the bare pass takes {1e3 * one.bare:.1f} ms."
+        )
+        parts.append("\n".join(["| transform | ms | x bare pass |", "| --- | ---: | ---: |", *lines]))
+    return "\n\n".join(parts) + "\n"
 
 
 def transforms() -> set[str]:
@@ -194,4 +231,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    run()
+    if sys.argv[1:]:
+        Path(sys.argv[1]).write_text(page(costs()), encoding="utf-8")
+    else:
+        run()
