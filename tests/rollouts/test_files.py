@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.rollouts.records import refused
 
 from culpa.rollouts import files
-from culpa.rollouts.files import blocks, json_document, json_frame, kind_of, peek, readable, records, zip_members
+from culpa.rollouts.files import blocks, json_document, kind_of, peek, readable, records, zip_members
+from culpa.rollouts.json_frame import json_frame
 
 JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text('ab"\\é\n', max_size=3)
 NESTED = JSON | st.lists(JSON, max_size=2) | st.dictionaries(st.sampled_from("xy"), JSON, max_size=2)

@@ -20,6 +20,7 @@ from culpa.audit.warn import Seen, warn
 from culpa.dynamics import Horizon, reinforce
 from culpa.dynamics.horizon import parse_horizon
 from culpa.dynamics.learner import Learner, Path
+from culpa.engines import Spread
 from culpa.errors import InputError
 from culpa.predictors.ground import ground
 from culpa.rollouts import Rollouts
@@ -29,7 +30,7 @@ RANKED_BY = ("rehearsal", "hacc", "acc", "hacc_off", "acc_off")  # the first tha
 
 
 def audit(
-    rollouts: Rollouts | Iterable[Rollouts],
+    rollouts: Rollouts | Iterable[Rollouts] | Spread,
     *,
     learner: Learner | None = None,
     horizon: str | Horizon = "kl=0.4",
@@ -39,7 +40,7 @@ def audit(
 ) -> Verdict:
     """What each proxy is worth to this policy under this algorithm, with intervals, ties, null rulers and findings.
 
-    rollouts  one record, or the chunks of `scan`: memory is bounded by a chunk
+    rollouts  one record; the chunks of `scan`, memory is bounded by a chunk; or files spread over processes, a cluster
     learner   the algorithm; REINFORCE if not given, which in expectation is RLOO of any size
     horizon   how far the policy is trained in rehearsal
     metrics   names of `MEASURES` to show; none: all. What no part of them needs is not computed
@@ -51,8 +52,8 @@ def audit(
     """
     how, rng, wanted = settings or Settings(), np.random.default_rng(seed), _wanted(metrics)
     trainer, until = learner or reinforce(), parse_horizon(horizon) if isinstance(horizon, str) else horizon
-    chunks = [rollouts] if isinstance(rollouts, Rollouts) else rollouts
-    gathered = gather(chunks, how.budget, wanted, trainer)
+    source = [rollouts] if isinstance(rollouts, Rollouts) else rollouts
+    gathered = gather(source, how.budget, wanted, trainer)
     evaluations = list(_evaluations(gathered, rng, how.replicates))
     ahead = _ahead_of(gathered, trainer, until, how, rng)
     if ahead is not None:

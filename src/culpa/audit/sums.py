@@ -67,7 +67,7 @@ def merge(parts: Iterable[Sums]) -> Sums:
     for part in parts:
         _check_alike(binned if binned is not None else kept[0] if kept else part, part)
         kept.append(part)
-        if binned is not None or sum(one.table.size for one in kept) > KEPT_VALUES:
+        if binned is not None or part.binned or sum(one.table.size for one in kept) > KEPT_VALUES:
             for one in kept:
                 binned = _added(binned, _in_bins(one))
             kept = []

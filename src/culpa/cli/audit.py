@@ -1,6 +1,7 @@
 """`culpa audit`: how well each proxy says what the truth says, for the policy that wrote these outputs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypedDict, cast
@@ -9,14 +10,14 @@ import typer
 
 from culpa.audit import LEVELS, Level, Settings, Verdict, audit
 from culpa.cli import source as s
-from culpa.cli.progress import counted
+from culpa.cli.progress import counting
 from culpa.cli.screen import check_target, deliver, say
 from culpa.cli.settings import Config, keep
 from culpa.dynamics import learner as learner_of
+from culpa.engines import engine as engine_of
+from culpa.engines import spread
 from culpa.report import print_verdict, to_card, to_junit, to_sarif, to_text
-from culpa.rollouts import Options, Rollouts, expand, inputs_of, read, scan
-
-STREAM_BYTES = 1 << 30  # larger files are audited chunk by chunk, without text
+from culpa.rollouts import Options, Rollouts, inputs_of, read
 
 EXAMPLE = "Example: culpa audit rollouts.parquet --truth gold --proxy 'rm_*' --fail-on error"
 
@@ -101,8 +102,16 @@ def command(
     level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     stream: Annotated[
-        bool | None, typer.Option("--stream/--whole", help="Chunk by chunk, without texts. [default: files over 1 GB]")
+        bool | None,
+        typer.Option(
+            "--stream/--whole",
+            help="Part by part, texts for a sample only. [default: files over 1 GB; what Ray does]",
+            show_default=False,
+        ),
     ] = None,
+    engine: s.Engine = s.Where.local,
+    processes: s.Processes = None,
+    address: s.Address = None,
     format: Annotated[
         Format | None, typer.Option(help="How to write the verdict. [default: by the ending of --output, else table]")
     ] = None,
@@ -117,18 +126,20 @@ def command(
     names = s.names_of(
         prompt_id=prompt_id, prompt=prompt, response=response, weight=weight, logprob=logprob, length=length
     )
-    streamed = s.size_of(expand(files)) > STREAM_BYTES if stream is None else stream
+    where = engine_of(engine.value, processes=processes, address=address)
+    streamed = s.streams(files, stream, engine)
     options = s.options_of(join, reader, group_size, tokenizer, text=not streamed)
     how = Asked(truth=truth, proxies=proxy or (), names=names, options=options)
     rollouts = None if streamed else read(files, **how)
-    verdict = audit(
-        counted(scan(files, **how)) if rollouts is None else rollouts,
-        learner=learner_of(learner).with_kl(kl),
-        horizon=horizon,
-        metrics=metric or (),
-        seed=seed,
-        settings=Settings(replicates, level, budget, features.value),
-    )
+    with counting() as tell:
+        verdict = audit(
+            replace(spread(files, **how, engine=where), tell=tell) if rollouts is None else rollouts,
+            learner=learner_of(learner).with_kl(kl),
+            horizon=horizon,
+            metrics=metric or (),
+            seed=seed,
+            settings=Settings(replicates, level, budget, features.value),
+        )
     verdict = s.traced(verdict, s.arguments(context), inputs_of(files, options))
     emit(verdict, format or format_of(output), output, fail_on, rollouts)
     if output is not None:

@@ -1,10 +1,7 @@
 """`culpa check`: what a reward function does that it should not, and what that would do to the policy."""
 
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +11,7 @@ import typer
 from culpa._version import __version__
 from culpa.cli import source as s
 from culpa.cli.audit import FailOn
+from culpa.cli.progress import telling
 from culpa.cli.screen import check_target, deliver, say
 from culpa.cli.settings import Config, keep
 from culpa.dynamics import learner
@@ -28,7 +26,6 @@ from culpa.report.terminal import print_sections, sections_text
 from culpa.verifiers.process import Limits
 
 EXAMPLE = "Example: culpa check culpa.verifiers:exact --timeout 5"
-_PATIENCE = 2.0  # seconds before anything is said of progress
 
 
 class Format(StrEnum):
@@ -111,23 +108,3 @@ def reached(report: Report, fail_on: FailOn) -> bool:
     if fail_on is FailOn.never or worst is None:
         return False
     return LEVELS.index(worst) >= LEVELS.index(fail_on.value)
-
-
-@contextmanager
-def telling() -> Iterator[Callable[[str], None]]:
-    """What is being done, in a line on stderr that comes after two seconds and goes at the end; silent in pipes."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - not needed in pipes
-    from rich.live import Live  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    start, doing = time.monotonic(), [""]
-
-    def line() -> Text:
-        seconds = time.monotonic() - start
-        return Text(f"{doing[0]}, {seconds:,.0f} s" if seconds > _PATIENCE else "")
-
-    with Live(console=Console(stderr=True), transient=True, refresh_per_second=4, get_renderable=line):
-        yield lambda name: doing.__setitem__(0, name)

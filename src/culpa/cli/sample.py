@@ -10,8 +10,8 @@ import typer
 
 from culpa._version import __version__
 from culpa.cli import source as s
-from culpa.cli.check import telling
 from culpa.cli.convert import summary
+from culpa.cli.progress import telling
 from culpa.cli.score import throughput
 from culpa.cli.screen import check_target, printing, say
 from culpa.cli.settings import Config, keep

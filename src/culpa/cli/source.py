@@ -1,13 +1,25 @@
 """What the verbs that read rollouts have in common: flags that say where the files are and what their columns mean."""
 
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from culpa.audit import Verdict
-from culpa.rollouts import Input, Options
+from culpa.errors import InputError
+from culpa.rollouts import Input, Options, expand
+
+STREAM_BYTES = 1 << 30  # larger files are read part by part
+
+
+class Where(StrEnum):
+    """Where the work runs."""
+
+    local = "local"
+    ray = "ray"
+
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders or quoted globs.", show_default=False)]
 Truth = Annotated[str | None, typer.Option(help="Score or column that is the truth.", show_default=False)]
@@ -28,6 +40,13 @@ Learner = Annotated[
 ]
 KlWeight = Annotated[float, typer.Option("--kl", min=0.0, help="Weight of KL to the initial policy in the objective.")]
 Horizon = Annotated[str, typer.Option(help="kl=VALUE, clock=VALUE, gain=VALUE or steps=NUMBER.")]
+Engine = Annotated[Where, typer.Option("--engine", help="Where the work runs: this machine, or a Ray cluster.")]
+Processes = Annotated[
+    int | None, typer.Option(min=1, help="Processes of the engine. [default: one for each core]", show_default=False)
+]
+Address = Annotated[
+    str | None, typer.Option(help="Of the Ray cluster; none: a small one on this machine.", show_default=False)
+]
 
 
 def names_of(**columns: str | None) -> dict[str, str]:
@@ -46,6 +65,15 @@ def size_of(paths: tuple[Path, ...]) -> int:
     """Bytes of the files, folders included."""
     inside = [inner for path in paths if path.is_dir() for inner in path.rglob("*") if inner.is_file()]
     return sum(path.stat().st_size for path in [*inside, *(path for path in paths if path.is_file())])
+
+
+def streams(files: list[str], asked: bool | None, where: Where) -> bool:
+    """Whether files are read part by part: as asked, else where they are large or read on a cluster."""
+    if asked is None:
+        return where is Where.ray or size_of(expand(files)) > STREAM_BYTES
+    if where is Where.ray and not asked:
+        raise InputError("a cluster reads files part by part.", remedy="Leave --whole out, or say --engine local.")
+    return asked
 
 
 def arguments(context: typer.Context) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from culpa.cli import source as s
-from culpa.cli.check import telling
+from culpa.cli.progress import telling
 from culpa.cli.sample import Chat, Device, Dtype, MaxTokens, Model, PromptFile, Temperature, needed
 from culpa.cli.screen import check_target, printing, say
 from culpa.cli.settings import Config, keep

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
 from culpa.errors import InputError, shorten
-from culpa.lm.model import LanguageModel
 from culpa.rollouts import columns as c
-from culpa.rollouts.files import blocks, json_frame, kind_of, readable, records
+from culpa.rollouts.files import blocks, kind_of, readable, records
 from culpa.rollouts.identity import content_id
+from culpa.rollouts.json_frame import json_frame
 from culpa.rollouts.messages import message_text
 from culpa.rollouts.naming import listing
 
@@ -81,12 +81,21 @@ def read_prompts(path: str | Path, *, column: str | None = None, id_column: str 
     return Prompts(ids, found.texts, found.chats, rest).take(sorted(first.values()))
 
 
-def encode(lm: LanguageModel, prompts: Prompts) -> list[list[int]]:
+class Tokenizing(Protocol):
+    """What has a tokenizer: a language model, or what is known of one that is elsewhere."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """That of transformers."""
+        ...
+
+
+def encode(lm: Tokenizing, prompts: Prompts) -> list[list[int]]:
     """The tokens of every prompt, ready to be continued: no end token, the model's own template around chats."""
     return [_tokens(lm, text, talk) for text, talk in zip(prompts.texts, prompts.chats, strict=True)]
 
 
-def _tokens(lm: LanguageModel, text: str, talk: Chat | None) -> list[int]:
+def _tokens(lm: Tokenizing, text: str, talk: Chat | None) -> list[int]:
     if talk is not None:
         if not getattr(lm.tokenizer, "chat_template", None):
             problem = "the prompts are chats, and the tokenizer has no chat template."

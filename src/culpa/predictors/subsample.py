@@ -66,7 +66,20 @@ class Subsample:
             usable &= _keys(chunk) < self._bar
         if not usable.any():
             return
-        new = select(chunk, usable)
+        self._keep(select(chunk, usable))
+
+    def join(self, other: "Subsample") -> None:
+        """Adds what another has chosen from later prompts: the same as if all had been seen by this one."""
+        self.seen += other.seen
+        bars = [bar for bar in (self._bar, other._bar) if bar is not None]
+        self._bar = min(bars, default=None)
+        records = [record for record in (self.record, other.record) if record is not None]
+        if records:
+            both, self.record = concat(records), None
+            self._keep(both if self._bar is None else select(both, _keys(both) < self._bar))
+
+    def _keep(self, new: Rollouts) -> None:
+        """Those with the smallest hashes, of what was kept and what is new."""
         both = new if self.record is None else concat([self.record, new])
         keys = _keys(both)
         order = np.argsort(keys, kind="stable")

@@ -1,12 +1,12 @@
 """JSON inside zip archives from strangers: every member is checked before it is unpacked."""
 
-import json
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from culpa.errors import InputError, shorten
+from culpa.rollouts.json_text import parsed
 
 MEMBER_BYTES = 64 << 20
 TOTAL_BYTES = 2 << 30
@@ -42,7 +42,7 @@ def json_member(archive: zipfile.ZipFile, name: str, path: Path) -> object:
     """One member, parsed. It is read no further than the limit, whatever the archive says of its size."""
     try:
         with archive.open(name) as file:
-            return json.loads(file.read(MEMBER_BYTES + 1))
+            return parsed(file.read(MEMBER_BYTES + 1))
     except (ValueError, RecursionError, zlib.error) as error:
         problem = f"{shorten(name)}: not valid JSON ({shorten(error)})."
         raise InputError(problem, path=path, remedy="Was it cut off?") from error

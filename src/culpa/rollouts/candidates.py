@@ -12,7 +12,8 @@ import polars as pl
 from culpa.errors import InputError, shorten
 from culpa.rollouts import columns as c
 from culpa.rollouts.convert import NAN_IN_DUMP, NULL_IN_DUMP
-from culpa.rollouts.files import Json, blocks, json_document, kind_of, records
+from culpa.rollouts.files import blocks, json_document, kind_of, records
+from culpa.rollouts.json_frame import Json
 
 Verdict = float | str  # a score, or the reason why there is none
 Scores = Mapping[str, tuple[Verdict, ...]]  # name of the proxy -> one verdict per output

@@ -4,15 +4,17 @@ import glob
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from os import PathLike, fspath
+from os.path import exists
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 from culpa.errors import InputError, shorten
 from culpa.rollouts import readers, tables
-from culpa.rollouts.dump import Dump, Options, Peek, Reader
+from culpa.rollouts.dump import Dump, Options, Peek, Reader, Span
 from culpa.rollouts.files import peek
 from culpa.rollouts.naming import Naming
 
@@ -29,7 +31,7 @@ def expand(source: Source) -> tuple[Path, ...]:
     paths: list[Path] = []
     for item in given:
         text = fspath(item)
-        found = [Path(text)] if Path(text).exists() else [Path(name) for name in glob.glob(text, recursive=True)]
+        found = [Path(text)] if exists(text) else [Path(name) for name in glob.glob(text, recursive=True)]
         if not found:
             raise InputError("there is no such file.", path=text, remedy="Check the path; quote globs.")
         paths += sorted(found, key=_natural)
@@ -59,19 +61,27 @@ def recognise(found: Peek) -> Reader | None:
     return able[0] if able else None
 
 
-def open_dump(source: Source, naming: Naming, options: Options) -> Dump:
+def open_dump(
+    source: Source, naming: Naming, options: Options, spans: Mapping[Path, Span] = MappingProxyType({})
+) -> Dump:
     """The native frames of files, read by the reader that knows them. `naming` is not applied yet: it only says
-    which columns of a plain table have to be numbers.
+    which columns of a plain table have to be numbers. spans: of tables of which a part is meant.
     """
-    forced = _named(options)
-    paths = _inside_folders(expand(source), forced)
-    name, reader = forced or _recognised(paths)
+    paths, name, reader = located(source, options)
     if reader is None:
-        dump = tables.read(paths, options, naming)
+        dump = tables.read(paths, options, naming, spans)
     else:
         dump = reader.read(paths, options)
         dump.notes.insert(0, f"read as {name}")
     return dump
+
+
+def located(source: Source, options: Options) -> tuple[tuple[Path, ...], str, Reader | None]:
+    """The files, the name of their format, and the reader that knows them; None for plain tables."""
+    forced = _named(options)
+    paths = _inside_folders(expand(source), forced)
+    name, reader = forced or _recognised(paths)
+    return paths, name, reader
 
 
 def _named(options: Options) -> tuple[str, Reader | None] | None:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, cast
 import polars as pl
 
 Kind = Literal["parquet", "jsonl", "json", "csv", "zip", "torch", "folder"]
+Span = tuple[int, int]  # the first row of a part of a file, and the one behind its last
 
 
 @dataclass(frozen=True)

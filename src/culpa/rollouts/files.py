@@ -17,7 +17,9 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from culpa.errors import InputError, shorten
-from culpa.rollouts.dump import Kind, Peek
+from culpa.rollouts.dump import Kind, Peek, Span
+from culpa.rollouts.json_frame import Json, json_frame
+from culpa.rollouts.json_text import parsed
 
 BLOCK_BYTES = 16 << 20  # of JSON or CSV parsed at once; a record has to fit
 LINE_BYTES = 256 << 20  # a longer line is refused: no record of a rollout is that long
@@ -36,7 +38,6 @@ _SUFFIXES: Mapping[str, Kind] = {
     ".pt": "torch",
     ".pth": "torch",
 }
-Json = dict[str, object]
 
 
 def kind_of(path: Path) -> Kind:
@@ -68,14 +69,17 @@ def peek(path: Path) -> Peek:
     return Peek(path, kind, frozenset(first), first)
 
 
-def blocks(path: Path, *, strings: Collection[str] = (), drop: Collection[str] = ()) -> Iterator[pl.DataFrame]:
+def blocks(
+    path: Path, *, strings: Collection[str] = (), drop: Collection[str] = (), span: Span | None = None
+) -> Iterator[pl.DataFrame]:
     """The rows of a table file (Parquet, JSON lines, CSV), block by block, in order.
 
-    Columns in `strings` come as text just as written ("007" stays "007"); columns in `drop` are left out.
+    Columns in `strings` come as text just as written ("007" stays "007"); columns in `drop` are left out. With `span`
+    only these rows of a Parquet file.
     """
     kind = kind_of(path)
     if kind == "parquet":
-        yield from _parquet_blocks(path, strings, drop)
+        yield from _parquet_blocks(path, strings, drop, span)
     elif kind == "jsonl":
         yield from _jsonl_blocks(path, strings, drop)
     elif kind == "csv":
@@ -116,20 +120,27 @@ def records(path: Path) -> Iterator[tuple[int, Json]]:
         yield row, record
 
 
+def last_record(path: Path) -> Json:
+    """The record of the last line of a JSON-lines file that is not blank; reads no more than its end."""
+    size, reach = path.stat().st_size, 1 << 16
+    with readable(path), path.open("rb") as file:
+        while True:
+            file.seek(max(0, size - reach))
+            line = file.read().rstrip().rpartition(b"\n")
+            if line[1] or reach >= min(size, LINE_BYTES):
+                break
+            reach *= 4
+    return next((record for _, record in _parse_lines(path, 0, line[2])), {})
+
+
 def json_document(path: Path) -> object:
     """A whole JSON file."""
     with readable(path):
         text = path.read_text(encoding="utf-8-sig")
     try:
-        return json.loads(text)
+        return parsed(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"not valid JSON ({shorten(error)}).", path=path, remedy="Was it cut off?") from error
-
-
-def json_frame(rows: list[Json], strings: Collection[str] = ()) -> pl.DataFrame:
-    """A frame of JSON records. Numbers become floats if any is one; mixed columns and `strings` become text."""
-    names = list(dict.fromkeys(name for record in rows for name in record))
-    return pl.DataFrame([_column(name, [record.get(name) for record in rows], name in strings) for name in names])
 
 
 @contextmanager
@@ -159,15 +170,17 @@ def readable(path: Path) -> Iterator[None]:
         raise InputError("cannot be read: the file is damaged.", path=path) from error
 
 
-def _parquet_blocks(path: Path, strings: Collection[str], drop: Collection[str]) -> Iterator[pl.DataFrame]:
+def _parquet_blocks(
+    path: Path, strings: Collection[str], drop: Collection[str], span: Span | None
+) -> Iterator[pl.DataFrame]:
     """Slices of fixed length, decoded a few at a time: row groups may be longer, and are decoded once for each."""
     with readable(path):
         frame = pl.scan_parquet(path, glob=False).drop(drop, strict=False)
         cast = [pl.col(name).cast(pl.String) for name, dtype in frame.collect_schema().items()
                 if name in strings and not dtype.is_nested()]  # fmt: skip
-        rows = int(frame.select(pl.len()).collect().item())
-        for start in range(0, rows, _DECODED * BLOCK_ROWS):
-            decoded = frame.with_columns(cast).slice(start, _DECODED * BLOCK_ROWS).collect()
+        first, end = span or (0, int(frame.select(pl.len()).collect().item()))
+        for start in range(first, end, _DECODED * BLOCK_ROWS):
+            decoded = frame.with_columns(cast).slice(start, min(end - start, _DECODED * BLOCK_ROWS)).collect()
             yield from decoded.iter_slices(BLOCK_ROWS)
 
 
@@ -246,33 +259,13 @@ def _parse_lines(path: Path, start: int, block: bytes) -> Iterator[tuple[int, Js
         if not line or line.isspace():
             continue
         try:
-            record = json.loads(line)
+            record = parsed(line)
         except (ValueError, RecursionError) as error:
             remedy = "Was the file cut off while it was written? Delete the line, or write the file again."
             raise InputError(f"not valid JSON ({shorten(error)}).", path=path, row=row, remedy=remedy) from error
         if not isinstance(record, dict):
             raise InputError(f"expected an object, got {shorten(record)}.", path=path, row=row)
         yield row, record
-
-
-def _column(name: str, values: list[object], as_text: bool) -> pl.Series:
-    kinds = {type(value) for value in values if value is not None}
-    if as_text or len(kinds - {int, float}) > (0 if kinds & {int, float} else 1):
-        return _texts(name, values)
-    try:
-        if float in kinds:
-            return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)  # type: ignore[arg-type]
-        return pl.Series(name, values, strict=True)
-    except (PolarsError, TypeError, OverflowError, UnicodeEncodeError):
-        return _texts(name, values)
-
-
-def _texts(name: str, values: list[object]) -> pl.Series:
-    """Words as they are and JSON of all else. Half of a surrogate pair, which UTF-8 cannot hold, becomes "?"."""
-    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-    if any(text is not None and not text.isascii() for text in texts):
-        texts = [None if text is None else text.encode("utf-8", "replace").decode() for text in texts]
-    return pl.Series(name, texts, dtype=pl.String)
 
 
 def _first_record(path: Path, kind: Kind) -> Json:

@@ -20,7 +20,7 @@ def prompt_aligned(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.Dat
     Raises where a prompt comes back after others, since its outputs would be two groups.
     """
     pending: list[pl.DataFrame] = []
-    seen = _Seen()
+    passed = Passed()
     for frame in frames:
         pending.append(frame)
         height = sum(part.height for part in pending)
@@ -32,14 +32,14 @@ def prompt_aligned(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.Dat
             remedy = "Is the prompt id right? Name it with --prompt-id."
             raise InputError(f"one prompt has more than {_ROWS_OF_ONE_PROMPT:,} outputs.", remedy=remedy)
         if cut:
-            yield seen.checked(whole[:cut])
+            yield passed.checked(whole[:cut])
             pending = [whole[cut:]]
     if any(part.height for part in pending):
-        yield seen.checked(stacked(pending))
-    seen.finish()
+        yield passed.checked(stacked(pending))
+    passed.finish()
 
 
-class _Seen:
+class Passed:
     """Hashes of the prompts that are done with: 8 bytes each, merged when they have doubled."""
 
     def __init__(self) -> None:
@@ -49,12 +49,15 @@ class _Seen:
     def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The same frame, once its prompts are known to be new."""
         ids = frame[c.PROMPT_ID]
-        starts = run_starts(ids)
-        self.recent.append(ids.gather(starts).hash(seed=0).to_numpy())
-        _sorted_new(self.recent[-1])
+        self.add(ids.gather(run_starts(ids)).hash(seed=0).to_numpy())
+        return frame
+
+    def add(self, hashes: npt.NDArray[np.uint64]) -> None:
+        """Passes further prompts; refuses one that has been there."""
+        self.recent.append(hashes)
+        _sorted_new(hashes)
         if sum(map(len, self.recent)) > len(self.merged):
             self._merge()
-        return frame
 
     def _merge(self) -> None:
         self.merged = _sorted_new(np.concatenate([self.merged, *self.recent]))

@@ -6,15 +6,13 @@ from os import PathLike
 
 from culpa.errors import InputError
 from culpa.rollouts import columns as c
+from culpa.rollouts.cut import CHUNK_ROWS, Part, check_scores, refuse_join
 from culpa.rollouts.dense import from_frame
-from culpa.rollouts.detect import Source, open_dump
+from culpa.rollouts.detect import Source, located, open_dump
 from culpa.rollouts.dump import Options
 from culpa.rollouts.join import joined
-from culpa.rollouts.naming import Naming, listing
-from culpa.rollouts.order import prompt_aligned
+from culpa.rollouts.naming import Naming
 from culpa.rollouts.record import Rollouts
-
-CHUNK_ROWS = 131_072
 
 
 def read(
@@ -40,12 +38,12 @@ def read(
     dump = open_dump(source, naming, replace(options, text=options.text or matched))
     frame = dump.whole()
     if frame.is_empty():
-        raise _no_rows(source)
+        raise no_rows(source)
     if matched:
         frame = joined(frame, options, naming, dump.notes)
         frame = frame.drop([] if options.text else c.TEXTS, strict=False)
     rollouts = from_frame(naming.apply(frame), dump.notes)
-    _check(rollouts)
+    check_scores(rollouts)
     return rollouts
 
 
@@ -64,27 +62,15 @@ def scan(
     The last chunk's `notes` are complete.
     """
     options = options or Options(text=False)
-    if options.join:
-        raise InputError(
-            "files to join cannot be streamed.", remedy="Join them once: culpa convert IN OUT --join FILE."
-        )
-    naming = Naming(truth, tuple(proxies), names or {})
-    dump = open_dump(source, naming, options)
+    refuse_join(options)
     rollouts = None
-    for frame in prompt_aligned(map(naming.apply, dump.frames), rows):
-        rollouts = from_frame(frame, dump.notes)
-        _check(rollouts)
+    for rollouts in Part(located(source, options)[0], Naming(truth, tuple(proxies), names or {}), options).chunks(rows):
         yield rollouts
     if rollouts is None:
-        raise _no_rows(source)
+        raise no_rows(source)
 
 
-def _no_rows(source: Source) -> InputError:
+def no_rows(source: Source) -> InputError:
+    """What is said of files without rows."""
     place = source if isinstance(source, str | PathLike) else None
     return InputError("there are no rows.", path=place, remedy="Check that the run that wrote it got so far.")
-
-
-def _check(rollouts: Rollouts) -> None:
-    if not rollouts.proxies and rollouts.truth is None and c.CHOSEN not in rollouts.table.columns:
-        found = listing(rollouts.table.columns)
-        raise InputError("the file has no score.", remedy=f"Name one with --proxy or --truth. Other columns: {found}.")

@@ -10,13 +10,14 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
 from culpa.errors import InputError, shorten
 from culpa.rollouts import columns as c
 from culpa.rollouts.convert import numbers
-from culpa.rollouts.dump import Dump, Options
+from culpa.rollouts.dump import Dump, Options, Span
 from culpa.rollouts.files import blocks, kind_of, parquet_metadata, parquet_schema
 from culpa.rollouts.identity import content_ids
 from culpa.rollouts.messages import message_texts
@@ -28,20 +29,25 @@ _ALWAYS_TEXT = ("id", "uid", "gts", "gold_answer", "ground_truth", "answer", "la
 _FIRST_ROW = {"csv": 2}  # the names are row 1
 
 
-def read(paths: tuple[Path, ...], options: Options, naming: Naming) -> Dump:
-    """Native frames of one or more tables with the same columns."""
+def read(
+    paths: tuple[Path, ...], options: Options, naming: Naming, spans: Mapping[Path, Span] = MappingProxyType({})
+) -> Dump:
+    """Native frames of one or more tables with the same columns. spans: of Parquet files of which a part is meant."""
     notes: list[str] = []
-    return Dump(_frames(paths, options, naming, notes), notes)
+    return Dump(_frames(paths, options, naming, notes, spans), notes)
 
 
-def _frames(paths: tuple[Path, ...], options: Options, naming: Naming, notes: list[str]) -> Iterator[pl.DataFrame]:
+def _frames(
+    paths: tuple[Path, ...], options: Options, naming: Naming, notes: list[str], spans: Mapping[Path, Span]
+) -> Iterator[pl.DataFrame]:
     for path in paths:
+        span = spans.get(path)
         if kind_of(path) == "parquet":
             _restore(path, notes)
         table = _Table(path, naming)
-        row = _FIRST_ROW.get(kind_of(path), 1)
+        row = _FIRST_ROW.get(kind_of(path), 1) + (span[0] if span else 0)
         unread = [] if options.text else _unread(path, naming)
-        for block in blocks(path, strings=_text_columns(naming), drop=unread):
+        for block in blocks(path, strings=_text_columns(naming), drop=unread, span=span):
             yield table.native(block, row).drop([] if options.text else c.TEXTS, strict=False)
             row += block.height
         notes += [note for note in table.notes() if note not in notes]
@@ -209,7 +215,7 @@ def _is_score(name: str, frame: pl.DataFrame, naming: Naming) -> bool:
 
 def _holds_numbers(name: str, frame: pl.DataFrame) -> bool:
     """Whether a column that only a pattern names can be a score; a name that says so is taken at its word."""
-    if c.matching([name], c.REWARD_LIKE):
+    if c.matching([name], c.REWARD_LIKE) or frame.schema[name].is_numeric():
         return True
     try:
         return numbers(frame, name).count() > 0

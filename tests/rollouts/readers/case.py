@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from culpa.rollouts.dump import Options
-from culpa.rollouts.files import json_frame
+from culpa.rollouts.json_frame import json_frame
 
 Record = dict[str, Any]
 Writer = Callable[[Path, list[Record]], tuple[Path, ...]]

@@ -25,7 +25,8 @@ from culpa.rollouts import columns as c
 from culpa.rollouts.archive import json_member, refuse_bombs
 from culpa.rollouts.convert import NULL_IN_DUMP
 from culpa.rollouts.dump import Dump, Options, Peek, one
-from culpa.rollouts.files import Json, json_document, kind_of, zip_members
+from culpa.rollouts.files import json_document, kind_of, zip_members
+from culpa.rollouts.json_frame import Json
 
 NAME = "inspect_eval"
 

@@ -27,7 +27,7 @@ from culpa.rollouts.candidates import (
     table_rows,
 )
 from culpa.rollouts.dump import Dump, Options, Peek, one
-from culpa.rollouts.files import Json
+from culpa.rollouts.json_frame import Json
 
 NAME = "ppe_best_of_k"
 

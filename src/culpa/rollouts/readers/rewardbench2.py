@@ -14,7 +14,7 @@ from pathlib import Path
 from culpa.errors import InputError, shorten
 from culpa.rollouts.candidates import Item, frame_of, number, of_models, present, several, table_rows, text_of
 from culpa.rollouts.dump import Dump, Options, Peek, one
-from culpa.rollouts.files import Json
+from culpa.rollouts.json_frame import Json
 
 NAME = "rewardbench2"
 

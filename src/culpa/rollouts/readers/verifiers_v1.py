@@ -27,8 +27,9 @@ from culpa.errors import InputError, shorten
 from culpa.rollouts import columns as c
 from culpa.rollouts.convert import failed, need, verdicts
 from culpa.rollouts.dump import Dump, Options, Peek
-from culpa.rollouts.files import Json, json_frame, records
+from culpa.rollouts.files import records
 from culpa.rollouts.identity import content_id
+from culpa.rollouts.json_frame import Json, json_frame
 from culpa.rollouts.messages import message_text
 
 NAME = "verifiers_v1"

@@ -1,0 +1,35 @@
+"""JSON records as a frame: every column of one type, and nothing of what was written lost."""
+
+import json
+from collections.abc import Collection
+
+import polars as pl
+from polars.exceptions import PolarsError
+
+Json = dict[str, object]
+
+
+def json_frame(rows: list[Json], strings: Collection[str] = ()) -> pl.DataFrame:
+    """A frame of JSON records. Numbers become floats if any is one; mixed columns and `strings` become text."""
+    names = list(dict.fromkeys(name for record in rows for name in record))
+    return pl.DataFrame([_column(name, [record.get(name) for record in rows], name in strings) for name in names])
+
+
+def _column(name: str, values: list[object], as_text: bool) -> pl.Series:
+    kinds = {type(value) for value in values if value is not None}
+    if as_text or len(kinds - {int, float}) > (0 if kinds & {int, float} else 1):
+        return _texts(name, values)
+    try:
+        if float in kinds:
+            return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)  # type: ignore[arg-type]
+        return pl.Series(name, values, strict=True)
+    except (PolarsError, TypeError, OverflowError, UnicodeEncodeError):
+        return _texts(name, values)
+
+
+def _texts(name: str, values: list[object]) -> pl.Series:
+    """Words as they are and JSON of all else. Half of a surrogate pair, which UTF-8 cannot hold, becomes "?"."""
+    texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+    if any(text is not None and not text.isascii() for text in texts):
+        texts = [None if text is None else text.encode("utf-8", "replace").decode() for text in texts]
+    return pl.Series(name, texts, dtype=pl.String)
