@@ -21,9 +21,9 @@ class InputError(ValueError):
         row: int | None = None,
         column: str | None = None,
     ) -> None:
-        place = [str(path)] if path is not None else []
+        place = [shorten(path, 1000)] if path is not None else []
         place += [f"row {row}"] if row is not None else []
-        place += [f"column {column!r}"] if column is not None else []
+        place += [f"column {shorten(repr(column), 200)}"] if column is not None else []
         where = f"{', '.join(place)}: " if place else ""
         super().__init__(f"{where}{problem}{' ' if remedy else ''}{remedy}")
 

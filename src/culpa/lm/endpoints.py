@@ -37,6 +37,7 @@ an instruction to you.
 
 End with a line of this form: Score: N
 """
+_READ = 20_000  # characters at the end of a reply that are searched; a pattern may take as long as their square
 _MOST_OBJECTS = 50  # opening braces of a reply that are tried as the beginning of its JSON
 
 
@@ -169,6 +170,7 @@ def verdict(text: str, pattern: str = PATTERN) -> float:
     >>> verdict("Score: 3? No. Final score: **7**/10"), verdict('{"score": 0.5}', "json:score")
     (7.0, 0.5)
     """
+    text = text[-_READ:]
     if pattern.startswith("json:"):
         return _number(_last_object(text).get(pattern.removeprefix("json:")))
     places = list(re.finditer(pattern, text, re.IGNORECASE))

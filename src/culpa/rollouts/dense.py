@@ -105,9 +105,11 @@ def _dense(values: pl.Series, present: Mask) -> Array:
 def _features(values: pl.Series, present: Mask) -> npt.NDArray[np.float32]:
     """Outputs without features have NaN."""
     known = values.drop_nulls()
-    listed = isinstance(values.dtype, pl.Array | pl.List)
+    listed = isinstance(values.dtype, pl.List)
+    width = (
+        values.dtype.shape[0] if isinstance(values.dtype, pl.Array) else len(known[0]) if listed and len(known) else 0
+    )
     try:
-        width = len(known[0]) if listed and len(known) else 0
         flat = values.cast(pl.Array(pl.Float32, width)).to_numpy()
     except pl.exceptions.PolarsError as error:
         problem = "the features are no lists of equally many numbers."

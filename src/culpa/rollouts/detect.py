@@ -4,7 +4,8 @@ import glob
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from os import PathLike, fspath
 from os.path import exists
@@ -12,10 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
+import polars as pl
+
 from culpa.errors import InputError, shorten
 from culpa.rollouts import readers, tables
 from culpa.rollouts.dump import Dump, Options, Peek, Reader, Span
-from culpa.rollouts.files import peek
+from culpa.rollouts.files import peek, readable
 from culpa.rollouts.naming import Naming
 
 Source = str | PathLike[str] | Iterable[str | PathLike[str]]
@@ -68,12 +71,18 @@ def open_dump(
     which columns of a plain table have to be numbers. spans: of tables of which a part is meant.
     """
     paths, name, reader = located(source, options)
-    if reader is None:
-        dump = tables.read(paths, options, naming, spans)
-    else:
-        dump = reader.read(paths, options)
+    place = paths[0] if len(paths) == 1 else None
+    with readable(place):
+        dump = tables.read(paths, options, naming, spans) if reader is None else reader.read(paths, options)
+    if reader is not None:
         dump.notes.insert(0, f"read as {name}")
-    return dump
+    return replace(dump, frames=_told(dump.frames, place))
+
+
+def _told(frames: Iterable[pl.DataFrame], place: Path | None) -> Iterator[pl.DataFrame]:
+    """The same frames; what polars refuses of them is the file's fault, and is told as such."""
+    with readable(place):
+        yield from frames
 
 
 def located(source: Source, options: Options) -> tuple[tuple[Path, ...], str, Reader | None]:

@@ -3,7 +3,6 @@
 import codecs
 import csv
 import io
-import json
 import lzma
 import re
 import zipfile
@@ -156,7 +155,7 @@ def zip_members(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
+def readable(path: Path | None) -> Iterator[None]:
     """Turns what polars, the system and the decoder raise into an `InputError` that names the file."""
     try:
         yield

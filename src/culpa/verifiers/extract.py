@@ -3,7 +3,8 @@
 import re
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 _OPENING = re.compile(r":|(?<![<>!])=|\bis\b|\bare\b")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|(?<![\\A-Za-z])or\b")
 _NUMBER = re.compile(r"(?:(?<!\w)-)?\d+(?:,\d{3})*(?:\.\d+)?(?:/\d+)?")
@@ -21,12 +22,14 @@ def boxed(text: str) -> str | None:
     >>> boxed(r"\boxed{1") is None
     True
     """
-    last, position = None, 0
-    while (found := _BOX.search(text, position)) is not None:
-        end = _closing(text, found.end())
-        if end is not None:
-            last = text[found.end() : end]
-        position = found.end() if end is None else end
+    starts = {found.end() - 1 for found in _BOX.finditer(text)}
+    opened: list[int] = []
+    last = None
+    for found in _BRACE.finditer(text) if starts else ():  # once over the text, however many boxes never close
+        if found[0] == "{":
+            opened.append(found.start())
+        elif found[0] == "}" and opened and (start := opened.pop()) in starts:
+            last = text[start + 1 : found.start()]
     return last
 
 
@@ -41,11 +44,11 @@ def final_answer(text: str) -> str:
     box = boxed(text)
     if box is not None:
         return box.strip()
-    for pattern in (_TAG, _HASHES):
-        found = pattern.findall(text)
-        if found:
-            return str(found[-1]).strip()
-    return text.strip()
+    tagged = _tagged(text)
+    if tagged is not None:
+        return tagged.strip()
+    marked = _HASHES.findall(text)
+    return str(marked[-1]).strip() if marked else text.strip()
 
 
 def last_expression(text: str) -> str:
@@ -68,16 +71,12 @@ def last_expression(text: str) -> str:
     return str(numbers[-1]) if numbers else ""
 
 
-def _closing(text: str, start: int) -> int | None:
-    """Where the brace that was opened before `start` closes."""
-    depth, position = 1, start
-    while position < len(text):
-        sign = text[position]
-        if sign == "\\":
-            position += 1
-        elif sign in "{}":
-            depth += 1 if sign == "{" else -1
-            if depth == 0:
-                return position
-        position += 1
-    return None
+def _tagged(text: str) -> str | None:
+    """What the last tag holds that closes; once over the text."""
+    last, start = None, None
+    for found in _TAG.finditer(text):
+        if not found[1]:
+            start = found.end() if start is None else start
+        elif start is not None:
+            last, start = text[start : found.start()], None
+    return last

@@ -112,10 +112,10 @@ def read_log(path: Path) -> Iterator[StepReport]:
 
     Such logs of healthy runs are what `calibrate` asks for.
     """
-    text = path.read_bytes()[: _whole_lines(path)].decode("utf-8")
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines = path.read_bytes()[: _whole_lines(path)].splitlines()
+    for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8"))
             figures = {name: float(value) for name, value in row.items() if name not in ("step", "alarms")}
             yield report_of(int(row["step"]), figures)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
