@@ -1,6 +1,7 @@
 """`culpa advise --defect`: by name, by size, as measured in rollouts, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from culpa.advice.atlas import look_up, read_atlas, read_cells
 
+ROOT = Path(__file__).resolve().parents[2]
 MEASURED = ["advise", "rollouts.parquet", "--truth", "gold", "--proxy", "rm_long", "--format", "json", "--defect"]
 
 
@@ -145,3 +147,18 @@ def test_what_is_refused_is_one_line(culpa, arguments, message):
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
     assert ran.err.count("\n") == 1
+
+
+PAGE = (ROOT / "docs" / "advise.md").read_text(encoding="utf-8")
+QUOTED = re.findall(r"```\n\$ culpa (advise .*?)\n(.*?)\n\.\.\.\n```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize(("command", "shown"), QUOTED, ids=[command for command, _ in QUOTED])
+def test_the_page_quotes_what_is_printed(culpa, command, shown):
+    ran = culpa(*(str(ROOT / word) if word.endswith(".parquet") else word for word in command.split()))
+    assert ran.code == 0
+    assert ran.out.strip("\n").startswith(shown)
+
+
+def test_both_ways_to_ask_are_on_the_page():
+    assert [len(command.split()) > 3 for command, _ in QUOTED] == [False, True]

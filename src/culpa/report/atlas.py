@@ -145,7 +145,8 @@ def _about(found: Found, answer: Answer) -> Iterator[str]:
         yield f"All sizes of the atlas: {grid} ({known['size_is']})."
     levels = found.rows.group_by("size").agg(pl.col("untouched").first()).sort("size")["untouched"].to_list()
     lost = ", ".join(f"{level:.2f}" for level in levels)
-    of = "" if found.defect == NONE else f" (sizes {', '.join(f'{size:g}' for size in found.beside)})"
+    sizes = ", ".join(f"{size:g}" for size in found.beside)
+    of = "" if found.defect == NONE else f" (size{'s' if len(found.beside) > 1 else ''} {sizes})"
     yield f"Untouched, the reward gains {lost} of what the truth would{of}."
 
 
