@@ -8,7 +8,7 @@ BROWSER := --no-install-recommends chromium fonts-dejavu-core
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: demo test check browser bench clean
+.PHONY: demo test check browser docs bench clean
 
 demo: .venv/core
 	$(BIN)/culpa demo --output out/demo
@@ -17,8 +17,8 @@ test: check
 	$(BIN)/pytest -n 2 tests
 
 check: .venv/dev
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks docs/tools
+	$(BIN)/ruff check src tests benchmarks docs/tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest src
@@ -26,6 +26,11 @@ check: .venv/dev
 # Chromium from Debian, and what drives it: without them the tests of the page skip, and say so.
 browser: .venv/browser
 	command -v chromium || { $(ROOT) apt-get update -qq && $(ROOT) apt-get install -y -qq $(BROWSER); }
+
+# The site, in out/site: open out/site/index.html. It asks nothing of the network; search needs `python -m http.server -d out/site`.
+docs: .venv/docs
+	$(BIN)/python docs/tools/verbs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/run.py
@@ -42,6 +47,10 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(PIP) -e '.[dev]'
 	touch $@ .venv/core
+
+.venv/docs: .venv/core
+	$(PIP) -e '.[docs]'
+	touch $@
 
 .venv/browser: .venv/dev
 	$(PIP) -e '.[browser]'

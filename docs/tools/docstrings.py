@@ -1,0 +1,69 @@
+"""Docstrings as Markdown: a formula keeps its lines, an example becomes code, signs of mathematics stay as they are."""
+
+import re
+from typing import Any
+
+try:
+    from griffe import Extension
+except ModuleNotFoundError:  # what is below is tested without what builds the site
+    Extension = object
+
+_SPACED = re.compile(r"\S {2,}\S")
+_RELATION = re.compile(r"(?:^|\s)(?:=|\+=|<-|~)(?:\s|$)")
+_LIST = re.compile(r"(?:\d+\.|-) ")
+_CODE = re.compile(r"(`+[^`]+`+)")
+_SIGNS = re.compile(r"([\\*_<\[\]|$#])")
+
+
+def markdown(text: str) -> str:
+    r"""A docstring as Markdown, paragraph by paragraph.
+
+    >>> print(markdown("Mean of r_i.\n\n    m = sum_i r_i / n"))
+    Mean of r\_i.
+    <BLANKLINE>
+    ```text
+    m = sum_i r_i / n
+    ```
+    """
+    words, start, example = text.strip("\n").partition(">>>")
+    parts = []
+    for number, part in enumerate(re.split(r"\n[ \t]*\n", words.rstrip())):
+        parts.append(f"```text\n{_flush(part)}\n```" if number and is_formula(part) else _prose(part))
+    if start:
+        parts.append(f"```pycon\n{_flush(start + example).rstrip()}\n```")
+    return "\n\n".join(part for part in parts if part)
+
+
+def is_formula(part: str) -> bool:
+    """Whether a paragraph is set off as mathematics: indented, spaced in columns, or a relation without a sentence.
+
+    >>> is_formula("A = r - mean        (p, s) to the like"), is_formula("truth: (s, m); absent outputs have 0.")
+    (True, False)
+    """
+    lines = part.splitlines()
+    if all(line.startswith("    ") for line in lines) or any(_SPACED.search(line) for line in lines):
+        return not _LIST.match(lines[0])
+    return len(lines) <= 3 and bool(_RELATION.search(part)) and not part.rstrip().endswith((".", ":"))
+
+
+def _flush(part: str) -> str:
+    """Without the indentation that all lines have."""
+    lines = part.splitlines()
+    least = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+    return "\n".join(line[least:].rstrip() for line in lines)
+
+
+def _prose(part: str) -> str:
+    """Words, with their code as it is and every other sign guarded; numbered and dashed lines are lists."""
+    pieces = _CODE.split(part)
+    text = "".join(piece if place % 2 else _SIGNS.sub(r"\\\1", piece) for place, piece in enumerate(pieces))
+    return re.sub(r"(?m)^\s+(?=\S)", "", text) if not re.search(r"(?m)^\s*(?:\d+\.|-) ", text) else text
+
+
+class Plain(Extension):
+    """Turns every docstring into Markdown once it is read."""
+
+    def on_object(self, *, obj: Any, **_: Any) -> None:
+        """One function, class, module or attribute."""
+        if obj.docstring is not None:
+            obj.docstring.value = markdown(obj.docstring.value)

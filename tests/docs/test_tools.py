@@ -1,0 +1,81 @@
+"""What builds the site, as far as it runs without what builds it; the build itself where that is installed."""
+
+import doctest
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from docs.tools import docstrings, hooks, verbs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("module", [docstrings, hooks, verbs], ids=lambda module: module.__name__)
+def test_examples_of_the_tools(module):
+    found = doctest.testmod(module)
+    assert found.attempted
+    assert not found.failed
+
+
+def test_every_package_has_its_page_and_every_public_name_is_on_one():
+    pages = hooks.api_pages()
+    packages = {path.parent.relative_to(hooks.PACKAGE) for path in hooks.PACKAGE.rglob("__init__.py")}
+    names = {".".join(path.parts) or "culpa" for path in packages if path.parts[:1] != ("cli",)}
+    assert {name.removeprefix("api/").removesuffix(".md") for name in pages} == names
+    assert "rehearse, reinforce, rloo, scan" in pages["api/culpa.md"]
+    assert "__version__" not in pages["api/culpa.md"]
+    assert "::: culpa.lm.sample" in pages["api/lm.md"]
+
+
+def test_an_example_has_its_own_block_and_a_formula_keeps_its_lines():
+    text = "Mean of r_i * 2.\n\nm = sum r\n    / n\n\nSee `a_b`.\n\n>>> 1\n1\n\n>>> 2\n2\n"
+    assert docstrings.markdown(text) == (
+        "Mean of r\\_i \\* 2.\n\n```text\nm = sum r\n    / n\n```\n\nSee `a_b`.\n\n```pycon\n>>> 1\n1\n\n>>> 2\n2\n```"
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "formula"),
+    [
+        ("A = r - mean        (p, s) to the like", True),
+        ("plain:       sum_i w_i\nharm-aware:  sum_i w_i", True),
+        ("    d pi = x", True),
+        ("The gain is a = b, and no more.", False),
+        ("1. one  two\n2. three", False),
+        ("NaN stays NaN and does not count.", False),
+    ],
+)
+def test_what_is_taken_for_a_formula(part, formula):
+    assert docstrings.is_formula(part) is formula
+
+
+def test_a_formula_becomes_mathml():
+    pytest.importorskip("latex2mathml")
+    inline = hooks.on_page_content('<p><span class="arithmatex">\\(a &lt; b_i\\)</span></p>')
+    assert inline.startswith('<p><math xmlns="http://www.w3.org/1998/Math/MathML" display="inline">')
+    assert "arithmatex" not in inline
+    assert 'display="block"' in hooks.on_page_content('<div class="arithmatex">\\[\na\n\\]</div>')
+    assert hooks.on_page_content("<p>$5</p>") == "<p>$5</p>"
+
+
+@pytest.mark.slow
+def test_the_site_builds(tmp_path):
+    """Strictly: a link or an anchor that leads nowhere, or a page that no navigation names, is an error."""
+    for needed in ("mkdocs", "material", "mkdocstrings", "latex2mathml"):
+        pytest.importorskip(needed)
+    told = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    ran = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    pages = {
+        path.relative_to(tmp_path / "site"): path.read_text("utf-8") for path in (tmp_path / "site").rglob("*.html")
+    }
+    assert len(pages) > 40
+    for path, text in pages.items():
+        assert '<script src="http' not in text, path
+        assert "fonts.googleapis" not in text, path
+        assert "arithmatex" not in text, path
+    assert pages[Path("mathematics.html")].count('display="block"') > 15
+    assert "gradient_cosine" in pages[Path("api/predictors.html")]
