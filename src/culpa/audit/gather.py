@@ -16,10 +16,10 @@ from culpa.audit.measures import Measure
 from culpa.audit.offline import Pairs, joined_pairs, offline_pairs
 from culpa.audit.outlook import UNSHARED, worth_keeping
 from culpa.audit.sums import Sums, merge
-from culpa.audit.texts import with_texts
 from culpa.audit.unlabelled import LABEL_FIRST, SAMPLED_PROMPTS, Masses, added, disagreement, label_first
 from culpa.dynamics.learner import Learner
 from culpa.engines import Spread
+from culpa.engines.texts import with_texts
 from culpa.errors import InputError
 from culpa.metrics import characters, markdown
 from culpa.predictors import Subsample

@@ -1,10 +1,10 @@
 """`culpa audit`: how well each proxy says what the truth says, for the policy that wrote these outputs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypedDict, cast
+from typing import Annotated, cast
 
 import typer
 
@@ -17,7 +17,7 @@ from culpa.dynamics import learner as learner_of
 from culpa.engines import engine as engine_of
 from culpa.engines import spread
 from culpa.report import print_verdict, to_card, to_junit, to_sarif, to_text
-from culpa.rollouts import Options, Rollouts, inputs_of, read
+from culpa.rollouts import Rollouts, inputs_of, read
 
 EXAMPLE = "Example: culpa audit rollouts.parquet --truth gold --proxy 'rm_*' --fail-on error"
 
@@ -56,15 +56,6 @@ class FeatureKind(StrEnum):
     joined = "joined"
 
 
-class Asked(TypedDict):
-    """How `read` and `scan` are to understand the files."""
-
-    truth: str | None
-    proxies: Sequence[str]
-    names: Mapping[str, str]
-    options: Options
-
-
 class FailOn(StrEnum):
     """The finding from which on the exit code is 1."""
 
@@ -101,14 +92,7 @@ def command(
     replicates: Annotated[int, typer.Option(min=100, help="Bootstrap replicates over prompts.")] = 2000,
     level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    stream: Annotated[
-        bool | None,
-        typer.Option(
-            "--stream/--whole",
-            help="Part by part, texts for a sample only. [default: files over 1 GB; what Ray does]",
-            show_default=False,
-        ),
-    ] = None,
+    stream: s.Stream = None,
     engine: s.Engine = s.Where.local,
     processes: s.Processes = None,
     address: s.Address = None,
@@ -129,7 +113,7 @@ def command(
     where = engine_of(engine.value, processes=processes, address=address)
     streamed = s.streams(files, stream, engine)
     options = s.options_of(join, reader, group_size, tokenizer, text=not streamed)
-    how = Asked(truth=truth, proxies=proxy or (), names=names, options=options)
+    how = s.Asked(truth=truth, proxies=proxy or (), names=names, options=options)
     rollouts = None if streamed else read(files, **how)
     with counting() as tell:
         verdict = audit(

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import typer
 
 from culpa.cli import source as s
+from culpa.cli.progress import counting
 from culpa.cli.screen import check_target, deliver, say
 from culpa.cli.settings import Config, keep
 from culpa.dynamics import learner
@@ -19,8 +21,11 @@ from culpa.dynamics.horizon import parse_horizon
 from culpa.dynamics.learner import ClosedForm, Learner
 from culpa.dynamics.shared_effects import TOP
 from culpa.dynamics.simulate import MAX_STEPS
+from culpa.engines import Spread, spread
+from culpa.engines import engine as engine_of
 from culpa.predictors import Ground, Subsample, forecast, ground
 from culpa.predictors.ground import ETA, Common
+from culpa.predictors.spread import sample_of
 from culpa.predictors.subsample import CELLS
 from culpa.report.figure import check_plot
 from culpa.report.markdown import sections_markdown
@@ -111,6 +116,10 @@ def command(
     stalls: Annotated[int, typer.Option(min=0, help="Prompts of longest plateau to list for each proxy.")] = 0,
     sampled: Annotated[int, typer.Option(min=0, help="Runs that draw their outputs, beside the exact one.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of those runs.")] = 0,
+    stream: s.Stream = None,
+    engine: s.Engine = s.Where.local,
+    processes: s.Processes = None,
+    address: s.Address = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="File for the curves: .svg, .png, .html or .json (Vega-Lite).", show_default=False),
@@ -134,10 +143,17 @@ def command(
     asked = s.arguments(context) | {"features": kind.value}
     until, learners = parse_horizon(horizon, max_steps), learners_of(learner_name, kl, signal or ())
     names = s.names_of(prompt_id=prompt_id, prompt=prompt, response=response, weight=weight, length=length)
-    options = s.options_of(join, reader, group_size, None)
-    rollouts = read(files, truth=truth, proxies=proxy or (), names=names, options=options)
-    rollouts = rollouts if merge_by is None else merged(rollouts, by=merge_by)
-    found, notes = grounded(mixed(rollouts, mix or ()), learners[BARE], kind.value, merge=merge_by is None)
+    streamed = s.streams(files, stream, engine)
+    how = s.Asked(
+        truth=truth,
+        proxies=proxy or (),
+        names=names,
+        options=s.options_of(join, reader, group_size, None, text=not streamed),
+    )
+    where = engine_of(engine.value, processes=processes, address=address)
+    rollouts, over = _sample(spread(files, **how, engine=where)) if streamed else (read(files, **how), 0)
+    rollouts = mixed(rollouts if merge_by is None else merged(rollouts, by=merge_by), mix or ())
+    found, notes = grounded(rollouts, learners[BARE], kind.value, merge=merge_by is None, over=over)
     if found.features is not None and (eta, max_steps) != (ETA, MAX_STEPS):
         notes.append("steps set themselves where outputs share features: --eta and --max-steps change nothing")
     walk = partial(forecast, found.case, found.values, horizon=until, eta=eta)
@@ -157,6 +173,11 @@ def command(
     emit(seen, partial(rehearsal_sections, seen, errors, stalls), asked, format, output)
 
 
+def _sample(source: Spread) -> tuple[Rollouts, int]:
+    with counting() as tell:
+        return sample_of(replace(source, tell=tell))
+
+
 def emit(
     found: Rehearsal, page: Callable[..., Iterator[Section]], asked: dict[str, Any], format: Format, output: Path | None
 ) -> None:
@@ -167,7 +188,9 @@ def emit(
         Format.md: lambda: sections_markdown(
             "culpa rehearse", page(), f"{asked['learner_name']}, {asked['horizon']}, {how}"
         ),
-        Format.json: lambda: json.dumps(rehearsal_dict(found, asked), indent=1, ensure_ascii=False, allow_nan=False),
+        Format.json: lambda: json.dumps(
+            rehearsal_dict(found, s.deciding(asked)), indent=1, ensure_ascii=False, allow_nan=False
+        ),
     }
     deliver(writers, format, output, lambda: print_sections(page(bars=can_draw())))
     if output is not None:
@@ -190,9 +213,12 @@ def can_draw() -> bool:
     return "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
 
 
-def grounded(rollouts: Rollouts, one: Learner, kind: Common, *, merge: bool) -> tuple[Ground, list[str]]:
-    """What is rehearsed on, and what of the rollouts is not: where outputs may share features, the audit's sample."""
-    record, over = rollouts, 0
+def grounded(rollouts: Rollouts, one: Learner, kind: Common, *, merge: bool, over: int = 0) -> tuple[Ground, list[str]]:
+    """What is rehearsed on, and what of the rollouts is not: where outputs may share features, the audit's sample.
+
+    over: prompts that have been left out before.
+    """
+    record = rollouts
     if (
         kind != "none"
         and not isinstance(one, ClosedForm)
@@ -201,15 +227,18 @@ def grounded(rollouts: Rollouts, one: Learner, kind: Common, *, merge: bool) -> 
         sample = Subsample()
         sample.add(rollouts)
         record = sample.record or rollouts
-        over = sample.seen - record.shape[0]
+        over += sample.seen - record.shape[0]
     found = ground(record, learner=one, features=kind, merge=merge)
-    return found, notes_of(found, rollouts, over)
+    return found, notes_of(found, rollouts, over, rollouts.shape[0] - record.shape[0])
 
 
-def notes_of(found: Ground, rollouts: Rollouts, over: int = 0) -> list[str]:
-    """What the rehearsal cannot say, and what the file could not tell. over: prompts that a sample has no room for."""
+def notes_of(found: Ground, rollouts: Rollouts, over: int = 0, dropped: int = 0) -> list[str]:
+    """What the rehearsal cannot say, and what the file could not tell.
+
+    over: prompts that a sample has no room for, and how many of them are dropped from these rollouts.
+    """
     notes = list(found.record.notes)
-    left = rollouts.shape[0] - over - len(found.case.prompts)
+    left = rollouts.shape[0] - dropped - len(found.case.prompts)
     if over:
         notes.append(f"{over} prompts are not rehearsed: the others are a fixed sample of at most {CELLS:,} outputs")
     if left:

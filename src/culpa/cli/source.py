@@ -1,9 +1,10 @@
 """What the verbs that read rollouts have in common: flags that say where the files are and what their columns mean."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import typer
 
@@ -40,6 +41,14 @@ Learner = Annotated[
 ]
 KlWeight = Annotated[float, typer.Option("--kl", min=0.0, help="Weight of KL to the initial policy in the objective.")]
 Horizon = Annotated[str, typer.Option(help="kl=VALUE, clock=VALUE, gain=VALUE or steps=NUMBER.")]
+Stream = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--whole",
+        help="Part by part, texts for a sample only. [default: files over 1 GB, and on Ray]",
+        show_default=False,
+    ),
+]
 Engine = Annotated[Where, typer.Option("--engine", help="Where the work runs: this machine, or a Ray cluster.")]
 Processes = Annotated[
     int | None, typer.Option(min=1, help="Processes of the engine. [default: one for each core]", show_default=False)
@@ -47,6 +56,15 @@ Processes = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="Of the Ray cluster; none: a small one on this machine.", show_default=False)
 ]
+
+
+class Asked(TypedDict):
+    """How `read` and `scan` are to understand the files."""
+
+    truth: str | None
+    proxies: Sequence[str]
+    names: Mapping[str, str]
+    options: Options
 
 
 def names_of(**columns: str | None) -> dict[str, str]:
@@ -83,9 +101,15 @@ def arguments(context: typer.Context) -> dict[str, Any]:
     return {name: _plain(value) for name, value in given.items()}
 
 
+def deciding(args: dict[str, Any]) -> dict[str, Any]:
+    """The settings that have a say in the result: where the work ran has none."""
+    return {name: value for name, value in args.items() if name not in ("engine", "processes", "address")}
+
+
 def traced(verdict: Verdict, args: dict[str, Any], inputs: tuple[Input, ...]) -> Verdict:
     """The verdict with the flags and the files that it came from."""
-    return replace(verdict, provenance=replace(verdict.provenance, args=args | verdict.args, inputs=inputs))
+    told = deciding(args) | verdict.args
+    return replace(verdict, provenance=replace(verdict.provenance, args=told, inputs=inputs))
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ the order of the tasks, few at a time. An actor that is lost with its node begin
 """
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -22,13 +23,14 @@ _WAITING = 2  # results that may wait for their turn, for each actor
 
 @dataclass(frozen=True)
 class Ray:
-    """processes: actors, one processor each; address: the cluster's, or none for one on this machine.
+    """processes: actors, one processor and `gpus` GPUs each; address: the cluster's, or none for one on this machine.
 
     Files have to be where every node finds them under the same name, and culpa has to be installed on each.
     """
 
     processes: int | None = None
     address: str | None = None
+    gpus: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what does no work."""
@@ -45,17 +47,22 @@ class Ray:
         if not tasks:
             return
         with _cluster(self.address, self.processes) as ray:
-            size = min(self.processes or len(tasks), int(ray.cluster_resources().get("CPU", 1)), len(tasks))
-            with closing(_Pool(ray, opening, max(1, size))) as pool:
+            there = ray.cluster_resources()
+            room = int(min(there.get("CPU", 1), there.get("GPU", 0) / self.gpus if self.gpus else math.inf))
+            if self.gpus > there.get("GPU", 0):
+                problem = f"a worker needs {self.gpus} GPU, and the cluster has {there.get('GPU', 0):g}."
+                raise InputError(problem, remedy="--device cpu does without.")
+            size = max(1, min(self.processes or len(tasks), room, len(tasks)))
+            with closing(_Pool(ray, opening, size, self.gpus)) as pool:
                 yield from (cast(R, result_of(found)) for found in pool.outcomes(tasks))
 
 
 class _Pool:
     """Actors, and who works on what. One that is lost is replaced where there is room; meanwhile the others go on."""
 
-    def __init__(self, ray: Any, opening: Opening[Any, Any], size: int) -> None:
+    def __init__(self, ray: Any, opening: Opening[Any, Any], size: int, gpus: int = 0) -> None:
         self.ray, self.size = ray, size
-        self.actor = ray.remote(_Worker).options(num_cpus=1, scheduling_strategy="SPREAD")
+        self.actor = ray.remote(_Worker).options(num_cpus=1, num_gpus=gpus, scheduling_strategy="SPREAD")
         self.opening = opening
         self.free: list[Any] = []
         self.busy: dict[Any, tuple[Any, int]] = {}  # promise -> the actor, and the task's number; -1: it is starting

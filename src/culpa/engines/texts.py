@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from culpa.engines import Spread
+from culpa.engines.spread import Spread
 from culpa.rollouts import Rollouts
 from culpa.rollouts.cut import Part
 from culpa.rollouts.select import concat, select
