@@ -10,14 +10,22 @@ import time
 import polars as pl
 import pytest
 
+from culpa.engines import Local, plain
 from culpa.errors import InputError
-from culpa.lm.parts import blocks, clear, finished, parts_folder
+from culpa.lm.parts import Keep, blocks, clear, finished, parts_folder
 
+HERE = Local()
 RUN = {"seed": 0, "inputs": [[3, "ab"]]}
 
 
 def frame(number):
     return pl.DataFrame({"value": [float(number), None], "text": [f"é{number}", None]})
+
+
+def made(work, count, folder, fingerprint, *, restart=False, engine=HERE):
+    """The frames alone."""
+    found = blocks(plain(work), range(count), Keep(folder, fingerprint, restart), engine)
+    return (block.frame for block in found)
 
 
 class Work:
@@ -40,26 +48,26 @@ def folder(tmp_path):
 
 def test_all_blocks_in_order(folder):
     work = Work()
-    assert pl.concat(blocks(work, 3, folder, RUN)).equals(pl.concat(map(frame, range(3))))
+    assert pl.concat(made(work, 3, folder, RUN)).equals(pl.concat(map(frame, range(3))))
     assert work.done == [0, 1, 2]
     assert finished(folder) == {0, 1, 2}
 
 
 def test_a_second_run_does_only_the_rest(folder):
     with pytest.raises(KeyboardInterrupt):
-        list(blocks(Work(fails=[2]), 4, folder, RUN))
+        list(made(Work(fails=[2]), 4, folder, RUN))
     assert finished(folder) == {0, 1}
     work = Work()
-    again = pl.concat(blocks(work, 4, folder, dict(reversed(RUN.items()))))
+    again = pl.concat(made(work, 4, folder, dict(reversed(RUN.items()))))
     assert work.done == [2, 3]
     assert again.equals(pl.concat(map(frame, range(4))))
 
 
 def test_blocks_in_the_middle_count_as_well(folder):
-    list(blocks(Work(), 4, folder, RUN))
+    list(made(Work(), 4, folder, RUN))
     (folder / "000001.parquet").unlink()
     work = Work()
-    assert len(list(blocks(work, 4, folder, RUN))) == 4
+    assert len(list(made(work, 4, folder, RUN))) == 4
     assert work.done == [1]
 
 
@@ -74,9 +82,9 @@ def test_blocks_in_the_middle_count_as_well(folder):
     ],
 )
 def test_parts_of_another_run_are_refused_with_the_way_out(folder, other, count, named):
-    list(blocks(Work(), 2, folder, RUN))
+    list(made(Work(), 2, folder, RUN))
     with pytest.raises(InputError) as error:
-        blocks(Work(), count, folder, other)
+        made(Work(), count, folder, other)
     assert str(error.value) == (
         f"{folder}: there are 2 parts of another run ({named}). "
         "Give the same settings and inputs to go on with it, or --restart to begin again."
@@ -85,16 +93,16 @@ def test_parts_of_another_run_are_refused_with_the_way_out(folder, other, count,
 
 
 def test_parts_of_unknown_origin_are_refused(folder):
-    list(blocks(Work(), 2, folder, RUN))
+    list(made(Work(), 2, folder, RUN))
     (folder / "run.json").write_text("not json")
     with pytest.raises(InputError, match="what they were made from is not known"):
-        blocks(Work(), 2, folder, RUN)
+        made(Work(), 2, folder, RUN)
 
 
 def test_restart_begins_again(folder):
-    list(blocks(Work(), 2, folder, RUN))
+    list(made(Work(), 2, folder, RUN))
     work = Work()
-    assert len(list(blocks(work, 3, folder, RUN | {"seed": 1}, restart=True))) == 3
+    assert len(list(made(work, 3, folder, RUN | {"seed": 1}, restart=True))) == 3
     assert work.done == [0, 1, 2]
     assert json.loads((folder / "run.json").read_text()) == {**RUN, "seed": 1, "blocks": 3}
 
@@ -102,19 +110,19 @@ def test_restart_begins_again(folder):
 def test_a_folder_without_parts_is_anybodys(folder):
     folder.mkdir()
     (folder / "run.json").write_text("{}")
-    assert len(list(blocks(Work(), 1, folder, RUN))) == 1
+    assert len(list(made(Work(), 1, folder, RUN))) == 1
 
 
 def test_a_part_that_cannot_be_read_is_made_again(folder):
-    list(blocks(Work(), 2, folder, RUN))
+    list(made(Work(), 2, folder, RUN))
     (folder / "000001.parquet").write_bytes(b"PAR1 cut off")
     work = Work()
-    assert pl.concat(blocks(work, 2, folder, RUN)).equals(pl.concat(map(frame, range(2))))
+    assert pl.concat(made(work, 2, folder, RUN)).equals(pl.concat(map(frame, range(2))))
     assert work.done == [1]
 
 
 def test_clear_leaves_what_is_not_its_own(folder):
-    list(blocks(Work(), 2, folder, RUN))
+    list(made(Work(), 2, folder, RUN))
     (folder / ".000002.parquet.ab.part").write_bytes(b"half")
     (folder / "mine.parquet").write_bytes(b"mine")
     clear(folder)
@@ -126,7 +134,7 @@ def test_clear_leaves_what_is_not_its_own(folder):
 
 def test_clear_takes_the_room_of_several_scores_with_the_last(folder):
     for name in ("a", "b"):
-        list(blocks(Work(), 1, folder / name, RUN))
+        list(made(Work(), 1, folder / name, RUN))
     clear(folder / "a")
     assert [path.name for path in folder.iterdir()] == ["b"]
     clear(folder / "b")
@@ -137,7 +145,7 @@ def test_clear_takes_the_room_of_several_scores_with_the_last(folder):
 def test_a_file_in_the_way_is_refused(folder):
     folder.write_text("mine")
     with pytest.raises(InputError, match=r"is a file where finished parts would be kept\. Move it away"):
-        blocks(Work(), 1, folder, RUN)
+        made(Work(), 1, folder, RUN)
 
 
 def test_a_part_that_is_being_written_is_not_there(folder, monkeypatch):
@@ -148,9 +156,9 @@ def test_a_part_that_is_being_written_is_not_there(folder, monkeypatch):
         assert finished(folder) == {0}
         raise KeyboardInterrupt
 
-    list(blocks(Work(), 1, folder, RUN))
+    list(made(Work(), 1, folder, RUN))
     clear(folder)
-    first = blocks(Work(), 2, folder, RUN)
+    first = made(Work(), 2, folder, RUN)
     next(first)
     monkeypatch.setattr(pl.DataFrame, "write_parquet", halted)
     with pytest.raises(KeyboardInterrupt):
@@ -162,13 +170,14 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import polars as pl
-from culpa.lm.parts import blocks
+from culpa.engines import plain
+from culpa.lm.parts import Keep, blocks
 
 def work(number):
     print(number, flush=True)
     return pl.DataFrame({"value": [number] * 200_000, "text": [f"{number} {row}" for row in range(200_000)]})
 
-for _ in blocks(work, 1000, Path(sys.argv[1]), {"run": 1}):
+for _ in blocks(plain(work), range(1000), Keep(Path(sys.argv[1]), {"run": 1})):
     pass
 """
 
@@ -201,7 +210,7 @@ def test_a_killed_run_leaves_whole_parts_and_nothing_else(folder, wait):
         asked.append(number)
         return part.with_columns(value=pl.lit(number, dtype=pl.Int64))
 
-    rest = blocks(work, 1000, folder, {"run": 1})
+    rest = made(work, 1000, folder, {"run": 1})
     for _ in range(len(done) + 1):
         next(rest)
     assert asked == [len(done)]

@@ -1,8 +1,8 @@
 """`culpa sample`: what a language model says to prompts, as rollouts with log-probabilities and features."""
 
-import time
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,17 +12,20 @@ from culpa._version import __version__
 from culpa.cli import source as s
 from culpa.cli.convert import summary
 from culpa.cli.progress import telling
-from culpa.cli.score import throughput
+from culpa.cli.score import Clock, Workers, alone, then, throughput
 from culpa.cli.screen import check_target, printing, say
 from culpa.cli.settings import Config, keep
+from culpa.engines import engine as engine_of
 from culpa.errors import InputError
 from culpa.rollouts import Rollouts, inputs_of, write
 
 if TYPE_CHECKING:
-    from culpa.lm.collect import Plan
+    from culpa.lm.collect import Plan, Policy
+    from culpa.lm.parts import Keep
     from culpa.lm.prompts import Prompts
-    from culpa.lm.score import Keep, Progress
+    from culpa.lm.score import Progress
 
+FREE = ("output", "restart", "batch", "device", "engine", "processes", "address")  # what changes no output
 EXAMPLE = "Example: culpa sample my-model prompts.jsonl --samples 8 --output rollouts.parquet"
 
 
@@ -67,6 +70,9 @@ def command(
     dtype: Dtype = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Outputs that are drawn together.")] = 64,
     restart: Annotated[bool, typer.Option("--restart", help="Begin again instead of going on.")] = False,
+    engine: s.Engine = s.Where.local,
+    processes: Workers = 1,
+    address: s.Address = None,
     config: Config = None,  # noqa: ARG001 - read before the others
 ) -> None:
     """Draw outputs of a model. A run that was stopped goes on where it stopped."""
@@ -74,9 +80,11 @@ def command(
     from culpa.lm.collect import Plan  # noqa: PLC0415 - the other verbs do without
     from culpa.lm.features import Sketch  # noqa: PLC0415
     from culpa.lm.generate import Sampling  # noqa: PLC0415
+    from culpa.lm.pool import policy  # noqa: PLC0415
     from culpa.lm.prompts import read_prompts  # noqa: PLC0415
 
     check_target(output)
+    where = engine_of(engine.value, processes=processes, address=address)
     if output.suffix.lower() not in (".parquet", ".jsonl"):
         raise InputError("cannot write this kind of file.", path=output, remedy="Use .parquet or .jsonl.")
     how = Sampling(temperature, max_tokens, top_k, top_p, batch).check()
@@ -85,7 +93,8 @@ def command(
     asked = asked.take(range(min(limit or len(asked.ids), len(asked.ids))))
     asked = asked.as_chats() if chat else asked
     plan = Plan(samples, how, seed, sketch)
-    found = _drawn(model, asked, plan, _place(context, prompts, model, output, restart), (device, dtype))
+    place = _place(context, prompts, model, output, restart)
+    found = _drawn(policy(model, where, device=device, dtype=dtype), asked, plan, place)
     write(found, output)
     _clear(output)
     with printing():
@@ -102,29 +111,28 @@ def needed() -> None:
         raise InputError(problem, remedy="pip install 'culpa[hf]'") from error
 
 
-def _drawn(model: str, prompts: "Prompts", plan: "Plan", place: "Keep", where: tuple[str, str]) -> Rollouts:
+def _drawn(policy: "Policy", prompts: "Prompts", plan: "Plan", place: "Keep") -> Rollouts:
     """The rollouts, and a line on how fast they came."""
     from culpa.lm.collect import sample  # noqa: PLC0415 - the other verbs do without
-    from culpa.lm.model import load  # noqa: PLC0415
     from culpa.lm.score import Progress  # noqa: PLC0415
 
     with telling() as tell:
         tell("loading the model")
-        lm = load(model, device=where[0], dtype=where[1])
-        last, began = [Progress(0, len(prompts.ids) * plan.samples)], time.monotonic()
-        found = sample(lm, prompts, plan, keep=place, tell=telling_of(tell, last, began))
-        seconds = time.monotonic() - began
-    say(throughput("drawn", last[0], seconds))
+        last, clock = [Progress(0, len(prompts.ids) * plan.samples)], Clock()
+        if alone(policy.engine):
+            policy = policy._replace(opening=partial(then, policy.opening, clock.start))
+        found = sample(policy, prompts, plan, keep=place, tell=telling_of(tell, last, clock))
+        seconds = clock.seconds()
+    say(throughput("drawn", last[0], seconds, loading=not alone(policy.engine)))
     return found
 
 
-def telling_of(tell: Callable[[str], None], last: list["Progress"], began: float) -> Callable[["Progress"], None]:
+def telling_of(tell: Callable[[str], None], last: list["Progress"], clock: Clock) -> Callable[["Progress"], None]:
     """What says how far it is, and keeps the last that was said."""
 
     def told(seen: "Progress") -> None:
         last[0] = seen
-        seconds = max(time.monotonic() - began, 1e-9)
-        speed = f", {seen.tokens / seconds:,.0f} tokens a second" if seen.fresh else ""
+        speed = f", {seen.tokens / clock.seconds():,.0f} tokens a second" if seen.fresh else ""
         tell(f"{seen.outputs:,} of {seen.total:,} outputs{speed}")
 
     return told
@@ -133,11 +141,10 @@ def telling_of(tell: Callable[[str], None], last: list["Progress"], began: float
 def _place(context: typer.Context, prompts: Path, model: str, output: Path, restart: bool) -> "Keep":
     """Where finished blocks are kept, and all that decides them."""
     from culpa.lm.open import Spec, Way, identity  # noqa: PLC0415 - the other verbs do without
-    from culpa.lm.parts import parts_folder  # noqa: PLC0415
-    from culpa.lm.score import Keep  # noqa: PLC0415
+    from culpa.lm.parts import Keep, parts_folder  # noqa: PLC0415
 
     given: dict[str, Any] = s.arguments(context)
-    told = {name: value for name, value in given.items() if name not in ("output", "restart", "batch", "device")}
+    told = {name: value for name, value in given.items() if name not in FREE}
     known = [[one.bytes, one.sha256] for one in inputs_of(prompts)] if prompts.suffix != ".txt" else prompts.read_text()
     who = identity(Spec("policy", "logprob", model), Way())
     return Keep(parts_folder(output), {**told, "culpa": __version__, "prompts_file": known, **who}, restart)

@@ -1,12 +1,12 @@
 """`culpa score`: outputs scored by reward models, reward functions, reward servers and judges."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import polars as pl
 import typer
 
 from culpa._version import __version__
@@ -15,6 +15,8 @@ from culpa.cli.convert import summary
 from culpa.cli.progress import telling
 from culpa.cli.screen import check_target, printing, say
 from culpa.cli.settings import Config, keep
+from culpa.engines import Engine, Local
+from culpa.engines import engine as engine_of
 from culpa.errors import InputError, shorten
 from culpa.probing.load import load
 from culpa.rollouts import Options, Rollouts, inputs_of, write
@@ -22,8 +24,10 @@ from culpa.rollouts.naming import listing
 
 if TYPE_CHECKING:
     from culpa.lm.open import Spec, Way
-    from culpa.lm.score import Keep, Progress, Scorer, Scores
+    from culpa.lm.parts import Keep
+    from culpa.lm.score import Pool, Progress
 
+T = TypeVar("T")
 EXAMPLE = "Example: culpa score rollouts.parquet --with exact=culpa.verifiers:exact --output scored.parquet"
 SUFFIXES = (".parquet", ".jsonl", ".csv")
 
@@ -39,6 +43,14 @@ With = Annotated[
 Logprob = Annotated[
     str | None,
     typer.Option("--logprob", help="Model whose log-probability of each output is taken.", show_default=False),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        "--processes",
+        min=1,
+        help="Processes of the engine, a model each. They take several GPUs in turn, and share a single one.",
+    ),
 ]
 
 
@@ -94,12 +106,16 @@ def command(
     judge_tokens: Annotated[int, typer.Option(min=1, help="Tokens that a judge may say.")] = 1024,
     block: Annotated[int, typer.Option(min=1, help="Outputs between two writes to disk.")] = 512,
     restart: Annotated[bool, typer.Option("--restart", help="Begin again instead of going on.")] = False,
+    engine: s.Engine = s.Where.local,
+    processes: Workers = 1,
+    address: s.Address = None,
     config: Config = None,  # noqa: ARG001 - read before the others
 ) -> None:
     """Score given outputs. A run that was stopped goes on where it stopped; no score is NaN with a reason, never 0."""
     from culpa.lm.open import Judging, Way, template_of  # noqa: PLC0415 - the other verbs do without
 
     _check(output)
+    where = engine_of(engine.value, processes=processes, address=address)
     judging = Judging(template_of(judge_template), judge_pattern or Judging().pattern, judge_tokens)
     way = Way(
         device, dtype, batch_tokens, chat, answer, style, timeout, memory, threads, tries, key_env, judging
@@ -112,22 +128,23 @@ def command(
     made_from = {"culpa": __version__, "block": block, "columns": names, "inputs": _hashes(files, options)}
     with _room(output, made_from, restart=restart) as room:
         for spec in specs:
-            rollouts = _added(rollouts, spec, way, room(spec, way), block)
+            rollouts = _added(rollouts, spec, way, room(spec, way), block, where)
         write(rollouts, output)
     with printing():
         typer.echo(summary(rollouts, output))
     say(f"written: {output}, {keep(s.arguments(context), output)}")
 
 
-def throughput(name: str, seen: "Progress", seconds: float) -> str:
-    """How much was scored how fast, in one line.
+def throughput(name: str, seen: "Progress", seconds: float, *, loading: bool = False) -> str:
+    """How much was scored how fast, in one line; `loading`: it took part of the time.
 
     >>> from culpa.lm.score import Progress
     >>> throughput("rm", Progress(100, 100, 60, 1200), 2.0)
     'rm: 60 outputs in 2.0 s, 30 outputs/s, 600 tokens/s; 40 from an earlier run'
     """
     rate = 1 / max(seconds, 1e-9)
-    parts = [f"{seen.fresh:,} outputs in {seconds:,.1f} s, {seen.fresh * rate:,.0f} outputs/s"]
+    took = f"{seconds:,.1f} s{' with loading' if loading else ''}"
+    parts = [f"{seen.fresh:,} outputs in {took}, {seen.fresh * rate:,.0f} outputs/s"]
     parts += [f"{seen.tokens * rate:,.0f} tokens/s"] if seen.tokens else []
     before = seen.outputs - seen.fresh
     earlier = f"; {before:,} from an earlier run" if before else ""
@@ -162,35 +179,58 @@ def _refuse_taken(specs: list["Spec"], rollouts: Rollouts) -> None:
         raise InputError(problem, remedy=f"Choose another name. Taken: {listing(list(rollouts.proxies))}.")
 
 
-def _added(rollouts: Rollouts, spec: "Spec", way: "Way", parts: "Keep", block: int) -> Rollouts:
+def alone(engine: Engine) -> bool:
+    """Whether the work is done in this process."""
+    return isinstance(engine, Local) and engine.processes == 1
+
+
+@contextmanager
+def then(opening: Callable[[], AbstractContextManager[T]], begin: Callable[[], None]) -> "Iterator[T]":
+    """What is opened; `begin` is called once it is."""
+    with opening() as opened:
+        begin()
+        yield opened
+
+
+class Clock:
+    """The seconds since it was started; loading a model in this process does not count."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Begin to count."""
+        self.began = time.monotonic()
+
+    def seconds(self) -> float:
+        """So many since then."""
+        return max(time.monotonic() - self.began, 1e-9)
+
+
+def _added(rollouts: Rollouts, spec: "Spec", way: "Way", parts: "Keep", block: int, engine: Engine) -> Rollouts:
     """The record with the scores of one spec, and a line on how it went."""
-    from culpa.lm.open import opened  # noqa: PLC0415 - the other verbs do without
+    from culpa.lm.pool import scorers  # noqa: PLC0415 - the other verbs do without
     from culpa.lm.score import Progress, reasons_told, score, with_logprob  # noqa: PLC0415
 
-    last, started = [Progress(0, rollouts.size)], [time.monotonic()]
+    last, clock = [Progress(0, rollouts.size)], Clock()
     name = shorten(spec.name, 40)
-    with telling() as tell, ExitStack() as stack:
-        ready: list[Scorer] = []
+    with telling() as tell:
+        tell(f"{name}: loading")
 
-        def scorer(prompts: Sequence[str], responses: Sequence[str], columns: pl.DataFrame) -> "Scores":
-            """Opened when it is first needed: not for a score whose blocks are all there."""
-            if not ready:
-                tell(f"{name}: loading")
-                ready.append(stack.enter_context(opened(spec, way)))
-                started[0] = time.monotonic()
-            return ready[0](prompts, responses, columns)
-
-        def told(seen: Progress) -> None:
+        def told(seen: "Progress") -> None:
             last[0] = seen
-            speed = f", {seen.fresh / max(time.monotonic() - started[0], 1e-9):,.0f} a second" if seen.fresh else ""
+            speed = f", {seen.fresh / clock.seconds():,.0f} a second" if seen.fresh else ""
             tell(f"{name}: {seen.outputs:,} of {seen.total:,} outputs{speed}")
 
+        pool: Pool = scorers(spec, way, engine)
+        if alone(engine):
+            pool = pool._replace(opening=partial(then, pool.opening, clock.start))
         if spec.kind == "logprob":
-            rollouts = with_logprob(rollouts, scorer, spec.source, keep=parts, block=block, tell=told)
+            rollouts = with_logprob(rollouts, pool, spec.source, keep=parts, block=block, tell=told)
         else:
-            rollouts = score(rollouts, scorer, spec.name, keep=parts, block=block, tell=told)
-        seconds = time.monotonic() - started[0]
-    say(throughput(spec.name, last[0], seconds))
+            rollouts = score(rollouts, pool, spec.name, keep=parts, block=block, tell=told)
+        seconds = clock.seconds()
+    say(throughput(spec.name, last[0], seconds, loading=not alone(engine)))
     missing = reasons_told(rollouts, spec.name if spec.kind != "logprob" else None)
     if missing:
         say(f"{spec.name}: {missing}")
@@ -201,8 +241,7 @@ def _added(rollouts: Rollouts, spec: "Spec", way: "Way", parts: "Keep", block: i
 def _room(output: Path, made_from: dict[str, Any], *, restart: bool) -> "Iterator[Callable[[Spec, Way], Keep]]":
     """Where the parts of each score are kept until all is written; whatever stops the work, they stay."""
     from culpa.lm.open import folder_of, identity  # noqa: PLC0415 - the other verbs do without
-    from culpa.lm.parts import clear, parts_folder  # noqa: PLC0415
-    from culpa.lm.score import Keep  # noqa: PLC0415
+    from culpa.lm.parts import Keep, clear, parts_folder  # noqa: PLC0415
 
     folders: list[Path] = []
 

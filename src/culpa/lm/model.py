@@ -45,8 +45,12 @@ class LanguageModel:
     @property
     def context(self) -> int:
         """Tokens of prompt and output together that the model was made for; very many where it does not say."""
-        config = self.model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", None) or 1 << 30)
+        return context_of(self.model.config)
+
+
+def context_of(config: Any) -> int:
+    """Tokens that a model of this configuration was made for; very many where it does not say."""
+    return int(getattr(config.get_text_config(), "max_position_embeddings", None) or 1 << 30)
 
 
 def load(name: str | Path, *, device: str = "auto", dtype: str = "auto") -> LanguageModel:

@@ -1,15 +1,17 @@
 """Scores for every output of a record: what a scorer is, and how its scores come into the record."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
 
+from culpa.engines import Engine
 from culpa.errors import InputError, shorten
-from culpa.lm.parts import blocks, finished
+from culpa.lm.parts import HERE, Keep, Lazy, blocks, finished
 from culpa.rollouts import Array, Rollouts
 from culpa.rollouts import columns as c
 from culpa.rollouts.naming import listing
@@ -42,17 +44,16 @@ class Progress(NamedTuple):
     tokens: int = 0  # read in this run
 
 
-class Keep(NamedTuple):
-    """Where finished blocks are kept, and what they were made from."""
+class Pool(NamedTuple):
+    """A scorer that every worker of an engine opens for itself and keeps: a model each, a function's process each."""
 
-    folder: Path
-    fingerprint: Mapping[str, object]
-    restart: bool = False
+    opening: Callable[[], AbstractContextManager[Scorer]]  # it travels: a function of a module, or a `partial` of one
+    engine: Engine = HERE
 
 
 def score(
     rollouts: Rollouts,
-    scorer: Scorer,
+    scorer: Scorer | Pool,
     name: str,
     *,
     keep: Keep | None = None,
@@ -63,7 +64,8 @@ def score(
 
     Outputs are handed over in blocks of whole prompts, about `block` outputs each, in the order of the record. With
     `keep` every finished block is put on disk, and a later call with the same fingerprint goes on from there.
-    An output without a text is not scored.
+    An output without a text is not scored. A `Scorer` is asked in this process, a `Pool` wherever its engine works:
+    the scores are the same.
 
     >>> rollouts = Rollouts(
     ...     np.array(["a"], dtype=object), np.ones((1, 2), dtype=bool), np.full((1, 2), 0.5),
@@ -87,7 +89,7 @@ def score(
 
 def with_logprob(
     rollouts: Rollouts,
-    scorer: Scorer,
+    scorer: Scorer | Pool,
     model: str,
     *,
     keep: Keep | None = None,
@@ -121,7 +123,7 @@ def reasons_told(rollouts: Rollouts, name: str | None) -> str:
 
 def judged(
     rollouts: Rollouts,
-    scorer: Scorer,
+    scorer: Scorer | Pool,
     *,
     keep: Keep | None = None,
     block: int = BLOCK,
@@ -133,27 +135,29 @@ def judged(
     ends = [*starts[1:], rollouts.size]
     ids = np.repeat(rollouts.prompt_id, rollouts.present.sum(axis=1))
     table = rollouts.table.with_columns(pl.Series(c.PROMPT_ID, ids, dtype=pl.String))
-    made: list[int] = []
-
-    def work(number: int) -> pl.DataFrame:
-        made.append(number)
-        return _scored(table[starts[number] : ends[number]], scorer)
-
-    frames: Iterator[pl.DataFrame]
-    if keep is None:
-        frames = (work(number) for number in range(len(starts)))
-    else:
-        frames = blocks(work, len(starts), keep.folder, keep.fingerprint, restart=keep.restart)
+    opened, engine = scorer if isinstance(scorer, Pool) else Pool(lambda: nullcontext(scorer))
+    tasks = Lazy(lambda number: table[starts[number] : ends[number]], range(len(starts)))
+    found = blocks(partial(_opened, opened), tasks, keep, engine)
+    if keep is not None:
         tell(Progress(sum(ends[one] - starts[one] for one in finished(keep.folder)), rollouts.size))
     done: list[pl.DataFrame] = []
     fresh = tokens = 0
-    for number, frame in enumerate(frames):
+    for number, (frame, new) in enumerate(found):
         done.append(frame)
-        if made and made[-1] == number:
+        if new:
             fresh += frame.height
             tokens += int(frame["tokens"].sum())
         tell(Progress(ends[number], rollouts.size, fresh, tokens))
     return pl.concat(done)
+
+
+@contextmanager
+def _opened(
+    opening: Callable[[], AbstractContextManager[Scorer]],
+) -> Generator[Callable[[pl.DataFrame], pl.DataFrame]]:
+    """What a worker does with a block, once it has a scorer."""
+    with opening() as scorer:
+        yield lambda table: _scored(table, scorer)
 
 
 def starts_of(rollouts: Rollouts, block: int) -> list[int]:
