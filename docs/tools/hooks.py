@@ -3,21 +3,22 @@
 Formulas become MathML when the site is built, which browsers show by themselves: no script, nothing from the network.
 """
 
-import ast
 import re
-import tomllib
+import sys
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "src" / "culpa"
+sys.path.append(str(ROOT))  # however mkdocs is called
+
+from docs.tools.reference import api_pages  # noqa: E402
+
 HOUSE = {"ARCHITECTURE.md": "architecture.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 ELSEWHERE = {**HOUSE, "README.md": "index.md", "examples": "examples.md"}
 REST = "Evidence"  # where a page goes that no part of the navigation names
 _LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
-_BY_FILE = ("culpa.papers", "culpa.rollouts.readers", "culpa.report.page")  # a file says what it is; its parts do not
 
 
 def on_config(config: Any) -> Any:
@@ -83,47 +84,6 @@ def examples() -> str:
         parts += ["", f"## {path.stem.replace('_', ' ')} {{#{path.name}}}", "", f"`python examples/{path.name}`", ""]
         parts += ["```python", text, "```"]
     return "\n".join([*parts, ""])
-
-
-def api_pages() -> dict[str, str]:
-    """File name -> page of the reference: `culpa` itself, then each storey from the ground up, and what is in it."""
-    pages = {"api/culpa.md": _reference("culpa", PACKAGE)}
-    for storey in storeys():
-        for init in sorted((PACKAGE / storey).rglob("__init__.py")):
-            name = ".".join(("culpa", *init.parent.relative_to(PACKAGE).parts))
-            pages[f"api/{name.removeprefix('culpa.')}.md"] = _reference(name, init.parent)
-    return pages
-
-
-def storeys() -> list[str]:
-    """Packages of the library from the ground up, in the order that imports are held to; the verbs have their own."""
-    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    names = [layer.removeprefix("culpa.") for layer in reversed(rules[0]["layers"])]
-    return [name for name in names if (PACKAGE / name).is_dir() and name != "cli"]
-
-
-def _reference(name: str, folder: Path) -> str:
-    """One page: the public list where the package has one, else its modules one by one."""
-    head = [f"# {name}", "", f"::: {name}", "    options:"]
-    public = [] if name in _BY_FILE else _public(folder / "__init__.py")
-    if public:
-        return "\n".join([*head, f"      members: [{', '.join(one for one in public if one[0] != '_')}]", ""])
-    lines = [*head, "      members: false"]
-    for path in sorted(folder.glob("[a-z]*.py")):
-        members = "false" if name in _BY_FILE else "true"
-        lines += ["", f"## {path.stem}", "", f"::: {name}.{path.stem}", "    options:", f"      members: {members}"]
-        lines += ["      heading_level: 3"]
-    return "\n".join([*lines, ""])
-
-
-def _public(path: Path) -> list[str]:
-    """The list `__all__` of a module, read without running it."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(one, ast.Name) and one.id == "__all__" for one in node.targets
-        ):
-            return list(ast.literal_eval(node.value))
-    return []
 
 
 def _elsewhere(folder: Path, target: str) -> str | None:

@@ -2,17 +2,21 @@
 
 import doctest
 import os
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-from docs.tools import docstrings, hooks, verbs
+from docs.tools import docstrings, hooks, reference, verbs
+
+import culpa
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("module", [docstrings, hooks, verbs], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [docstrings, hooks, reference, verbs], ids=lambda module: module.__name__)
 def test_examples_of_the_tools(module):
     found = doctest.testmod(module)
     assert found.attempted
@@ -20,13 +24,20 @@ def test_examples_of_the_tools(module):
 
 
 def test_every_package_has_its_page_and_every_public_name_is_on_one():
-    pages = hooks.api_pages()
-    packages = {path.parent.relative_to(hooks.PACKAGE) for path in hooks.PACKAGE.rglob("__init__.py")}
+    pages = reference.api_pages()
+    packages = {path.parent.relative_to(reference.PACKAGE) for path in reference.PACKAGE.rglob("__init__.py")}
     names = {".".join(path.parts) or "culpa" for path in packages if path.parts[:1] != ("cli",)}
     assert {name.removeprefix("api/").removesuffix(".md") for name in pages} == names
-    assert "rehearse, reinforce, rloo, scan" in pages["api/culpa.md"]
-    assert "__version__" not in pages["api/culpa.md"]
-    assert "::: culpa.lm.sample" in pages["api/lm.md"]
+    for name in set(culpa.__all__) - {"__version__"}:
+        assert re.search(rf"^::: culpa\..*\.{name}$", pages["api/culpa.md"], re.MULTILINE), name
+    assert "::: culpa.lm.sample\n" in pages["api/lm.md"]
+
+
+@pytest.mark.parametrize("package", ["culpa", *(f"culpa.{name}" for name in reference.storeys())])
+def test_a_name_is_defined_where_its_page_says(package):
+    for name in reference.names(package):
+        module, _, inner = reference.home(package, name).rpartition(".")
+        assert getattr(import_module(module), inner) is getattr(import_module(package), name)
 
 
 def test_an_example_has_its_own_block_and_a_formula_keeps_its_lines():
