@@ -152,7 +152,8 @@ def test_headline_for_a_complete_truth(culpa, rollouts):
 
 
 def test_headline_without_anything_to_rehearse_on(culpa, rollouts):
-    ran = culpa("audit", rollouts, "--truth", "gold", "--stream")
+    case.pl.read_parquet(rollouts).drop("response").write_parquet("bare.parquet")
+    ran = culpa("audit", "bare.parquet", "--truth", "gold")
     assert ran.out.startswith("40 prompts, 160 outputs. Best of 3 by HAcc: rm_good (0.917).\n")
     assert "no rehearsal: the outputs are samples without a text or features" in ran.out
 

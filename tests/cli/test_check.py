@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -143,14 +142,3 @@ def test_an_empty_file_is_refused(culpa):
     ran = culpa("check", "rewards.py:plain", "empty.parquet")
     assert ran.code == 2
     assert "there are no rows. Check that the run that wrote them got so far." in ran.err
-
-
-def test_progress_is_for_terminals(monkeypatch, capsys):
-    with check.telling() as tell:
-        tell("scores")
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr(check, "_PATIENCE", -1.0)
-    with check.telling() as tell:
-        tell("null answers")
-    assert "null answers, 0 s" in capsys.readouterr().err

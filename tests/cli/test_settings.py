@@ -68,8 +68,8 @@ def test_resolved_settings_reproduce_the_output(culpa, rollouts, tmp_path):
 
 
 KNOWN = (
-    "Known: budget, fail-on, features, files, format, group-size, horizon, join, kl, learner, length, level, logprob, "
-    "metric, output, prompt,"
+    "Known: address, budget, engine, fail-on, features, files, format, group-size, horizon, join, kl, learner, length, "
+    "level, logprob, metric, output, processes, prompt,"
 )
 BAD = {
     "nope: 1\n": f"run.yaml: no setting is called 'nope'. {KNOWN}",

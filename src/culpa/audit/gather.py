@@ -69,7 +69,11 @@ def gather(source: Iterable[Rollouts] | Spread, budget: int, wanted: tuple[Measu
         seen = share_of(source, wish)
         return seen.all(merge(seen.sums))
     seen, passed = Share(wish), Passed()
-    sums = merge(sums for one in source.map(partial(_share_of_part, wish)) for sums in seen.join(one, passed))
+    joined = (sums for one in source.map(partial(_share_of_part, wish)) for sums in seen.join(one, passed))
+    first = next(joined, None)
+    if first is None:
+        raise source.empty()
+    sums = merge(chain([first], joined))
     passed.finish()
     sample, unlabelled = with_texts((seen.sample.record, seen.rest.record), source)
     return replace(seen.all(sums), sample=sample, unlabelled=unlabelled)

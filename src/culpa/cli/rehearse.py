@@ -218,7 +218,7 @@ def grounded(rollouts: Rollouts, one: Learner, kind: Common, *, merge: bool, ove
 
     over: prompts that have been left out before.
     """
-    record = rollouts
+    record, now = rollouts, 0
     if (
         kind != "none"
         and not isinstance(one, ClosedForm)
@@ -227,9 +227,9 @@ def grounded(rollouts: Rollouts, one: Learner, kind: Common, *, merge: bool, ove
         sample = Subsample()
         sample.add(rollouts)
         record = sample.record or rollouts
-        over += sample.seen - record.shape[0]
+        now = sample.seen - record.shape[0]
     found = ground(record, learner=one, features=kind, merge=merge)
-    return found, notes_of(found, rollouts, over, rollouts.shape[0] - record.shape[0])
+    return found, notes_of(found, rollouts, over + now, now)
 
 
 def notes_of(found: Ground, rollouts: Rollouts, over: int = 0, dropped: int = 0) -> list[str]:

@@ -6,9 +6,11 @@ from typing import TypeVar
 
 from culpa.engines.engine import Engine, plain
 from culpa.engines.local import Local
+from culpa.errors import InputError
 from culpa.rollouts import Options
 from culpa.rollouts.cut import Part, cut
 from culpa.rollouts.detect import Source
+from culpa.rollouts.read import no_rows
 
 R = TypeVar("R")
 HERE = Local()
@@ -31,6 +33,11 @@ class Spread:
         for number, result in enumerate(self.engine.map(plain(work), self.parts), start=1):
             self.tell(number, len(self.parts))
             yield result
+
+    def empty(self) -> InputError:
+        """What is said where all parts together have no rows."""
+        paths = [path for part in self.parts for path in part.paths]
+        return no_rows(paths[0] if len(paths) == 1 else paths)
 
 
 def spread(

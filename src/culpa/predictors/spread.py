@@ -28,6 +28,8 @@ def sample_of(source: Spread, cells: int = CELLS) -> tuple[Rollouts, int]:
         sample.join(part)
         seen += len(keys)
     passed.finish()
+    if not seen:
+        raise source.empty()
     (record,) = with_texts([sample.record], source)
     if record is None:
         problem = "no prompt has two outputs of the policy's own whose truth is known."
