@@ -8,6 +8,8 @@ from polars.exceptions import PolarsError
 
 Json = dict[str, object]
 
+_DEEPEST = 20  # lists in lists
+
 
 def json_frame(rows: list[Json], strings: Collection[str] = ()) -> pl.DataFrame:
     """A frame of JSON records. Numbers become floats if any is one; mixed columns and `strings` become text."""
@@ -22,9 +24,35 @@ def _column(name: str, values: list[object], as_text: bool) -> pl.Series:
     try:
         if float in kinds:
             return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)  # type: ignore[arg-type]
+        if kinds & {list, dict}:
+            _shape(values)
         return pl.Series(name, values, strict=True)
     except (PolarsError, TypeError, OverflowError, UnicodeEncodeError):
         return _texts(name, values)
+
+
+def _shape(value: object, depth: int = 0) -> object:
+    """What a value consists of; `TypeError` where parts differ in kind or stand too deep, on which polars panics."""
+    if depth > _DEEPEST:
+        raise TypeError("nested too deep")
+    if isinstance(value, list):
+        inner: object = None
+        for one in value:
+            inner = _merged(inner, _shape(one, depth + 1))
+        return [inner]
+    if isinstance(value, dict):
+        return {key: _shape(one, depth + 1) for key, one in value.items()}
+    return None if value is None else float if type(value) in (int, float) else type(value)
+
+
+def _merged(one: object, other: object) -> object:
+    if one is None or other is None or one == other:
+        return other if one is None else one
+    if isinstance(one, list) and isinstance(other, list):
+        return [_merged(one[0], other[0])]
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one | {key: _merged(one.get(key), shape) for key, shape in other.items()}
+    raise TypeError("parts of different kinds")
 
 
 def _texts(name: str, values: list[object]) -> pl.Series:

@@ -12,6 +12,7 @@ Lost: the texts of offline outputs, and, where they were not saved, of the sampl
 
 import importlib
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -21,6 +22,7 @@ from culpa.errors import InputError, shorten
 from culpa.rollouts import columns as c
 from culpa.rollouts.candidates import Item, claim, frame_of, number
 from culpa.rollouts.dump import Dump, Options, Peek, one
+from culpa.rollouts.naming import listing
 
 NAME = "authors_pt"
 
@@ -90,7 +92,8 @@ def _load(path: Path) -> _Part:
     except ImportError as error:
         raise InputError(".pt files need torch.", path=path, remedy="pip install 'culpa[torch]'") from error
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # torch's advice to load what it refuses all the same
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what torch raises on damaged files has no common type
         remedy = "It may be cut off, or hold more than tensors, numbers and text, which is not loaded from strangers."
         raise InputError(f"torch cannot read it ({shorten(error)}).", path=path, remedy=remedy) from error
@@ -99,7 +102,7 @@ def _load(path: Path) -> _Part:
     for column in _NEEDED:
         if column not in content:
             raise InputError(
-                "it is missing.", path=path, column=column, remedy=f"Found: {', '.join(map(str, content))}."
+                "it is missing.", path=path, column=column, remedy=f"Found: {listing([str(name) for name in content])}."
             )
     quantity = next((name for name in _QUANTITIES if name in content), None)
     if quantity is None:

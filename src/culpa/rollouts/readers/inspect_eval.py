@@ -12,10 +12,10 @@ conversion first where Python cannot read them.
 
 import json
 import re
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 
 import polars as pl
@@ -195,7 +195,7 @@ def _grade(value: object) -> float | str | None:
         except ValueError:
             return value
     if isinstance(value, int | float):
-        return float(value) if isfinite(value) else None
+        return float(value) if abs(value) <= sys.float_info.max else None
     return None if value is None else json.dumps(value)
 
 

@@ -16,6 +16,7 @@ Lost: parts of the reward; token ids and advantages are left out.
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -134,7 +135,9 @@ def _numbers(text: str | None) -> object:
         value = _only(json.loads(text or "null"))
     except ValueError:
         return None
-    return value if isinstance(value, list) else None
+    if not isinstance(value, list):
+        return None
+    return [float(one) if isinstance(one, int | float) and not abs(one) > sys.float_info.max else None for one in value]
 
 
 def _masked_sum(each: pl.Series, mask: pl.Series) -> pl.Series:
