@@ -3,8 +3,9 @@
 import json
 import os
 import secrets
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from culpa.errors import InputError
 from culpa.rollouts import columns as c
 from culpa.rollouts.dense import to_frame
 from culpa.rollouts.record import Rollouts
+
+if sys.platform != "win32":  # there, what a killed run leaves is for its user to remove
+    import fcntl
 
 ROW_GROUP = 131_072
 _SUFFIXES = (".parquet", ".jsonl", ".csv")
@@ -52,17 +56,48 @@ def write_text(text: str, path: str | PathLike[str]) -> Path:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write to; it takes the target's place only when all went well."""
+    """A path beside `target` to write to; it takes the target's place only when all went well.
+
+    What a killed run left there of the same target goes: files with a lock on them are still being written.
+    """
     if not target.parent.is_dir():
         raise InputError("the folder does not exist.", path=target.parent, remedy="Make it, or choose another.")
+    _sweep(target)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
-        yield temporary
-        os.replace(temporary, target)
+        with _held(temporary):
+            yield temporary
+            os.replace(temporary, target)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"cannot be written ({error}).", path=target) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """A new empty file with a lock on it, which goes with the process at the latest."""
+    if sys.platform == "win32":
+        yield
+        return
+    with path.open("xb") as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _sweep(target: Path) -> None:
+    """Remove half-written files of this target that nobody holds."""
+    if sys.platform == "win32":
+        return
+    begin = f".{target.name}."
+    with suppress(OSError):
+        left = [path for path in target.parent.iterdir() if path.name.startswith(begin) and path.suffix == ".part"]
+        for path in left:
+            if len(path.name) == len(begin) + len("01234567.part"):
+                with suppress(OSError), path.open("rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
 
 
 def _with_infinity(frame: pl.DataFrame) -> pl.DataFrame:
