@@ -1,6 +1,8 @@
 """Docstrings as Markdown: a formula keeps its lines, an example becomes code, signs of mathematics stay as they are."""
 
+import ast
 import re
+from textwrap import dedent
 from typing import Any
 
 try:
@@ -60,10 +62,27 @@ def _prose(part: str) -> str:
     return re.sub(r"(?m)^\s+(?=\S)", "", text) if not re.search(r"(?m)^\s*(?:\d+\.|-) ", text) else text
 
 
+def fields(source: str) -> str:
+    r"""The fields of a class as they are written, with what is said beside them; nothing where nothing is said.
+
+    >>> fields("class A(NamedTuple):\n    size: int  # (k,)\n\n    def f(self): ...")
+    'size: int  # (k,)'
+    """
+    text = dedent(source)
+    node = next((one for one in ast.parse(text).body if isinstance(one, ast.ClassDef)), None)
+    places = [one for one in node.body if isinstance(one, ast.AnnAssign)] if node else []
+    lines = [line for one in places for line in text.splitlines()[one.lineno - 1 : one.end_lineno]]
+    named = node is not None and any(ast.unparse(base) == "NamedTuple" for base in node.bases)
+    return dedent("\n".join(lines)) if named or any("  # " in line for line in lines) else ""
+
+
 class Plain(Extension):
-    """Turns every docstring into Markdown once it is read."""
+    """Turns every docstring into Markdown once it is read, that of a class with its fields."""
 
     def on_object(self, *, obj: Any, **_: Any) -> None:
         """One function, class, module or attribute."""
-        if obj.docstring is not None:
-            obj.docstring.value = markdown(obj.docstring.value)
+        if obj.docstring is None:
+            return
+        obj.docstring.value = markdown(obj.docstring.value)
+        if obj.is_class and (listed := fields(obj.source)):
+            obj.docstring.value += f"\n\n```python\n{listed}\n```"

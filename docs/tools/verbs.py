@@ -110,7 +110,7 @@ def _help(verb: Any) -> list[str]:
 
 
 def _table(kind: str, rows: list[list[str]]) -> list[str]:
-    head = [f"| {kind} | type | default | what it is |", "| --- | --- | --- | --- |"]
+    head = [f"| {kind} | what it is | type | default |", "| --- | --- | --- | --- |"]
     return head + [_row(declared, text) for declared, text in rows]
 
 
@@ -118,9 +118,9 @@ def _row(declared: str, text: str) -> str:
     """A line of the table, from the two columns of the help.
 
     >>> _row("--kl <float range>", "Weight of KL.  [default: 0.0; x>=0.0]")
-    '| `--kl` | `float`, x ≥ 0.0 | `0.0` | Weight of KL. |'
+    '| `--kl` | Weight of KL. | `float`, x ≥ 0.0 | `0.0` |'
     >>> _row("--features <auto|none>", "What is shared.  [required]")
-    '| `--features` | `auto`, `none` | required | What is shared. |'
+    '| `--features` | What is shared. | `auto`, `none` | required |'
     """
     names, _, kind = declared.partition(" <")
     kind = kind.removesuffix(">")
@@ -130,7 +130,7 @@ def _row(declared: str, text: str) -> str:
     default = next((_value(one.removeprefix("default: ")) for one in told if one.startswith("default: ")), "")
     bounds = [one.replace(">=", " ≥ ").replace("<=", " ≤ ") for one in told if _RANGE.search(one)]
     types = [f"`{one}`" for one in kind.removesuffix(" range").split("|") if one] or ["switch"]
-    cells = [f"`{names}`", ", ".join([*types, *bounds]), "required" if "required" in told else default, _cell(text)]
+    cells = [f"`{names}`", _cell(text), ", ".join([*types, *bounds]), "required" if "required" in told else default]
     return f"| {' | '.join(cells)} |"
 
 
