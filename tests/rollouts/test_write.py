@@ -111,7 +111,7 @@ def test_what_fails_half_way_leaves_the_old_file(tmp_path, monkeypatch, name, er
 def test_a_name_that_is_taken_by_a_folder(tmp_path):
     path = tmp_path / "a.csv"
     path.mkdir()
-    assert refused(write, small(), path).startswith(f"{path}: cannot be written ([Errno ")
+    assert refused(write, small(), path) == f"{path}: cannot be written (Is a directory)."
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from culpa.errors import InputError
@@ -87,3 +88,36 @@ def test_a_folder_that_may_not_be_written_to(tmp_path):
     with pytest.raises(InputError, match=r"cannot be written .*Permission denied"):
         write_text("text", tmp_path / "o.txt")
     tmp_path.chmod(0o700)
+
+
+FULL = """
+import resource, signal, sys
+import polars as pl
+from culpa.errors import InputError
+from culpa.rollouts import read, write
+
+rollouts = read(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+try:
+    write(rollouts, sys.argv[2])
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", ["o.parquet", "o.jsonl", "o.csv"])
+def test_where_there_is_no_room_the_earlier_output_stays(tmp_path, name):
+    table = pl.DataFrame(
+        {"prompt_id": [str(row // 4) for row in range(4000)], "proxy.rm": [row / 7 for row in range(4000)]}
+    )
+    table.write_parquet(tmp_path / "in.parquet")
+    (tmp_path / name).write_text("earlier")
+    for room in (100, 8192):
+        given = [tmp_path / "in.parquet", tmp_path / name, room]
+        done = subprocess.run(
+            [sys.executable, "-c", FULL, *map(str, given)], capture_output=True, text=True, check=True
+        )
+        why = "cannot be written (File too large). Make room, and run the same command again."
+        assert done.stdout == f"{tmp_path / name}: {why}\n"
+        assert (tmp_path / name).read_text() == "earlier"
+        assert names(tmp_path) == ["in.parquet", name]

@@ -1,8 +1,11 @@
 """From the record to a file: written beside, then renamed, so that nobody ever sees half of one."""
 
+import errno
 import json
 import os
+import re
 import secrets
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +15,7 @@ from pathlib import Path
 import polars as pl
 
 from culpa._version import __version__
-from culpa.errors import InputError
+from culpa.errors import InputError, shorten
 from culpa.rollouts import columns as c
 from culpa.rollouts.dense import to_frame
 from culpa.rollouts.record import Rollouts
@@ -21,6 +24,8 @@ if sys.platform != "win32":  # there, what a killed run leaves is for its user t
     import fcntl
 
 ROW_GROUP = 131_072
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ROOM = 1 << 16  # bytes; with less a disk is full
 _SUFFIXES = (".parquet", ".jsonl", ".csv")
 
 
@@ -69,9 +74,21 @@ def replacing(target: Path) -> Iterator[Path]:
             yield temporary
             os.replace(temporary, target)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"cannot be written ({error}).", path=target) from error
+        raise _refused(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _refused(target: Path, error: Exception) -> InputError:
+    """Why a file cannot be written; where there is no room, the libraries have many words for it."""
+    named = re.search(r"os error (\d+)", str(error))
+    number = error.errno if isinstance(error, OSError) and error.errno else int(named[1]) if named else 0
+    with suppress(OSError):
+        if not number and shutil.disk_usage(target.parent).free < _ROOM:
+            number = errno.ENOSPC
+    why = os.strerror(number) if number else shorten(error, 200)
+    remedy = "Make room, and run the same command again." if number in _FULL else ""
+    return InputError(f"cannot be written ({why}).", path=target, remedy=remedy)
 
 
 @contextmanager
