@@ -77,7 +77,7 @@ def fields(source: str) -> str:
 
 
 class Plain(Extension):
-    """Turns every docstring into Markdown once it is read, that of a class with its fields."""
+    """Turns every docstring into Markdown once it is read, that of a class with its fields instead of a signature."""
 
     def on_object(self, *, obj: Any, **_: Any) -> None:
         """One function, class, module or attribute."""
@@ -86,3 +86,4 @@ class Plain(Extension):
         obj.docstring.value = markdown(obj.docstring.value)
         if obj.is_class and (listed := fields(obj.source)):
             obj.docstring.value += f"\n\n```python\n{listed}\n```"
+            obj.decorators.clear()  # what is no dataclass gets no signature: it would say the same again

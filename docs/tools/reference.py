@@ -30,13 +30,16 @@ def page(package: str) -> str:
     """One page: the public list where the package has one, else its modules one by one."""
     parts = [f"# {package}", *_directive(package, "members: false")]
     public = [] if package in BY_FILE else names(package)
-    for name in public:
+    shown = [name for name in public if _says(home(package, name))]
+    for name in shown:
         head = ["heading_level: 2", "show_root_heading: true", "show_root_toc_entry: true"]
         parts += _directive(home(package, name), *head)
     for path in [] if public else sorted(_file(package).parent.glob("[a-z]*.py")):
         module = f"{package}.{path.stem}"
         members = "false" if package in BY_FILE else f"[{', '.join(defined(module))}]"
         parts += ["", f"## {path.stem}", *_directive(module, f"members: {members}", "heading_level: 3")]
+    beside = [f"`{name}`" for name in public if name not in shown]
+    parts += ["", "## Values and types", "", f"{', '.join(beside)}."] if beside else []
     return "\n".join([*parts, ""])
 
 
@@ -75,6 +78,12 @@ def defined(module: str) -> list[str]:
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     found = [node for node in _tree(module).body if isinstance(node, kinds) and ast.get_docstring(node)]
     return list(dict.fromkeys(node.name for node in found if not node.name.startswith("_")))
+
+
+def _says(path: str) -> bool:
+    """Whether a name is a function or a class with a docstring: other values and types have none of their own."""
+    module, _, name = path.rpartition(".")
+    return name in defined(module)
 
 
 def _directive(name: str, *options: str) -> list[str]:

@@ -23,7 +23,7 @@ GUIDES = {
     "train": "[from a model to a verdict](../lm.md)",
     "watch": "[what an alarm is worth](../watch.md)",
     "convert": "[formats](../formats.md)",
-    "papers": "[the architecture](../../ARCHITECTURE.md)",
+    "papers": "[published systems, reproduced](../reproductions.md)",
 }
 _EXTRA = re.compile(r"\s*\[([^\[\]]*)\]$")
 _RANGE = re.compile(r"[<>]")
