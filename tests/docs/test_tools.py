@@ -1,5 +1,6 @@
 """What builds the site, as far as it runs without what builds it; the build itself where that is installed."""
 
+import ast
 import doctest
 import os
 import re
@@ -45,6 +46,21 @@ def test_an_example_has_its_own_block_and_a_formula_keeps_its_lines():
     assert docstrings.markdown(text) == (
         "Mean of r\\_i \\* 2.\n\n```text\nm = sum r\n    / n\n```\n\nSee `a_b`.\n\n```pycon\n>>> 1\n1\n\n>>> 2\n2\n```"
     )
+
+
+def test_no_docstring_loses_a_sign():
+    """Of every docstring of the library: all that is added are backslashes and the fences of blocks, which all end."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    files = sorted(reference.PACKAGE.rglob("*.py"))
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, kinds)]
+    texts = [text for node in nodes if (text := ast.get_docstring(node))]
+    assert len(texts) > 1000
+    for text in texts:
+        shown = docstrings.markdown(text)
+        fences = re.findall(r"^```\w*$", shown, re.MULTILINE)
+        assert [fence == "```" for fence in fences] == [False, True] * (len(fences) // 2)
+        bare = re.sub(r"^```\w*$", "", shown, flags=re.MULTILINE)
+        assert re.sub(r"[\\\s]", "", bare) == re.sub(r"[\\\s]", "", text)
 
 
 @pytest.mark.parametrize(
