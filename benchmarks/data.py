@@ -1,8 +1,9 @@
 """Makes the big inputs of the speed measurements on the spot, in `benchmarks/data/`; what is there is kept.
 
-    python benchmarks/data.py [rollouts_1e7 | rollouts_1e8 | verl_dump] ...
+    python benchmarks/data.py [rollouts_1e7 | rollouts_1e8 | worded_1e5 ... worded_1e8 | verl_dump] ...
 
 `rollouts_1e7.parquet`, `rollouts_1e8.parquet`: native columns, float32, groups of 8 to 16, sorted by prompt.
+`worded_1e5.parquet` ... `worded_1e8.parquet`: the same with responses of four words, which hang a little on the truth.
 `verl_dump.jsonl`: 205,000 lines, 357 MB, as verl's `rollout_data_dir` writes them: 25,625 prompts x 8, 200 words.
 
 Each is made piece by piece, each piece from its own seed: memory is bounded by a piece, and a name always has the same
@@ -13,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +30,12 @@ PROMPTS, SAMPLES, STEPS = 25_625, 8, 25
 OUTPUT_WORDS, INPUT_WORDS = 200, 44
 
 
-def rollouts(path: Path, rows: int) -> None:
+def rollouts(path: Path, rows: int, *, worded: bool = False) -> None:
     """A native Parquet file of exactly so many rows; pieces are written beside it, then streamed into one file."""
     parts = path.with_suffix(".parts")
     parts.mkdir(parents=True, exist_ok=True)
-    for index, piece in enumerate(rollout_pieces(rows)):
+    pieces = enumerate(rollout_pieces(rows))
+    for index, piece in ((index, with_words(piece, index) if worded else piece) for index, piece in pieces):
         piece.write_parquet(parts / f"{index:05d}.parquet", compression="zstd", compression_level=1)
     unfinished = path.with_suffix(".unfinished")
     pl.scan_parquet(parts / "*.parquet").sink_parquet(
@@ -57,6 +60,18 @@ def rollout_pieces(rows: int, pairs: int = PIECE_PAIRS) -> Iterator[pl.DataFrame
             sizes, rows = np.append(sizes, rest), 0
         yield _scored(rng, np.repeat(np.arange(first_prompt, first_prompt + sizes.size), sizes))
         first_prompt += sizes.size
+
+
+def with_words(piece: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """The rows with a response: each word is drawn about a place in the vocabulary that rises with the truth."""
+    rng = np.random.default_rng([SEED, seed, 1])
+    words = pl.Series(VOCABULARY, dtype=pl.String)
+    place = (
+        320 + 60 * piece["truth"].to_numpy()[:, None] + 80 * rng.standard_normal((piece.height, 4), dtype=np.float32)
+    )
+    index = np.clip(place, 0, len(words) - 1).astype(np.uint32)
+    drawn = [words.gather(pl.Series(column)) for column in index.T]
+    return piece.with_columns(pl.concat_str([pl.lit(column) for column in drawn], separator=" ").alias("response"))
 
 
 def _group_sizes(rng: np.random.Generator, pairs: int) -> np.ndarray:
@@ -122,6 +137,9 @@ MAKERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "rollouts_1e7": ("rollouts_1e7.parquet", lambda path: rollouts(path, 10**7)),
     "rollouts_1e8": ("rollouts_1e8.parquet", lambda path: rollouts(path, 10**8)),
     "verl_dump": ("verl_dump.jsonl", verl_dump),
+} | {
+    f"worded_1e{power}": (f"worded_1e{power}.parquet", partial(rollouts, rows=10**power, worded=True))
+    for power in (5, 6, 7, 8)
 }
 
 

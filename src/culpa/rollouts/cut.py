@@ -50,7 +50,7 @@ class Part:
         if only is not None:
             wanted = pl.Series(sorted(only), dtype=pl.String).implode()
             some = (frame.filter(pl.col(c.PROMPT_ID).is_in(wanted)) for frame in frames)
-            frames = (frame for frame in some if frame.height)
+            frames = (_apart(frame) for frame in some if frame.height)
         for frame in prompt_aligned(frames, rows):
             rollouts = from_frame(frame, dump.notes)
             check_scores(rollouts)
@@ -91,6 +91,12 @@ def cut(
     size = min(max(total // PARTS, LEAST), MOST)
     pieces = [piece for table in tables for piece in table.pieces(size)]
     return [_part(group, naming, options) for group in _grouped(pieces, size)]
+
+
+def _apart(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows in memory of their own: what polars filters still holds all words of the frame it came from."""
+    words = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    return frame.with_columns(pl.Series(name, frame[name].to_list(), dtype=pl.String) for name in words)
 
 
 def refuse_join(options: Options) -> None:
