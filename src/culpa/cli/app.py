@@ -11,7 +11,7 @@ import typer
 from culpa._version import __version__
 from culpa.cli import advise, audit, check, convert, demo, papers, rehearse, sample, score, train, watch
 from culpa.cli.screen import say, tolerate_encodings
-from culpa.errors import InputError
+from culpa.errors import InputError, shorten
 
 app = typer.Typer(
     name="culpa",
@@ -60,6 +60,9 @@ def main() -> None:
     except InputError as error:
         say(error)
         sys.exit(2)
+    except OSError as error:  # the system's word on a path: too long, not allowed, no room
+        say(_refused(error))
+        sys.exit(2)
     except KeyboardInterrupt:
         say("stopped")
         sys.exit(130)
@@ -76,6 +79,11 @@ def _one_thread() -> AbstractContextManager[object]:
 
     limits: AbstractContextManager[object] = threadpool_limits(1)
     return limits
+
+
+def _refused(error: OSError) -> str:
+    where = "" if error.filename is None else f"{shorten(error.filename, 200)}: "
+    return f"{where}{error.strerror or error}."
 
 
 def _fault(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from culpa.errors import InputError, shorten
 from culpa.rollouts.json_text import parsed
+from culpa.rollouts.limits import refuse_heavy
 
 MEMBER_BYTES = 64 << 20
 TOTAL_BYTES = 2 << 30
@@ -42,7 +43,9 @@ def json_member(archive: zipfile.ZipFile, name: str, path: Path) -> object:
     """One member, parsed. It is read no further than the limit, whatever the archive says of its size."""
     try:
         with archive.open(name) as file:
-            return parsed(file.read(MEMBER_BYTES + 1))
+            text = file.read(MEMBER_BYTES + 1)
+        refuse_heavy(text, path)
+        return parsed(text)
     except (ValueError, RecursionError, zlib.error) as error:
         problem = f"{shorten(name)}: not valid JSON ({shorten(error)})."
         raise InputError(problem, path=path, remedy="Was it cut off?") from error

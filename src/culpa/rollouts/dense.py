@@ -102,18 +102,24 @@ def _dense(values: pl.Series, present: Mask) -> Array:
     return dense
 
 
-def _features(values: pl.Series, present: Mask) -> npt.NDArray[np.float32]:
-    """Outputs without features have NaN."""
+def _features(values: pl.Series, present: Mask) -> npt.NDArray[np.float32] | None:
+    """Outputs without features have NaN; None where there are none at all."""
     known = values.drop_nulls()
     listed = isinstance(values.dtype, pl.List)
     width = (
         values.dtype.shape[0] if isinstance(values.dtype, pl.Array) else len(known[0]) if listed and len(known) else 0
     )
+    problem, remedy = "the features are no lists of equally many numbers.", "Give all d numbers."
+    if not width:
+        if len(known) and not (listed or isinstance(values.dtype, pl.Array)):
+            raise InputError(problem, column=c.FEATURES, remedy=remedy)
+        return None
     try:
         flat = values.cast(pl.Array(pl.Float32, width)).to_numpy()
     except pl.exceptions.PolarsError as error:
-        problem = "the features are no lists of equally many numbers."
-        raise InputError(problem, column=c.FEATURES, remedy="Give all d numbers.") from error
+        raise InputError(problem, column=c.FEATURES, remedy=remedy) from error
+    if flat.shape != (len(values), width):
+        raise InputError(problem, column=c.FEATURES, remedy=remedy)
     dense = np.full((*present.shape, width), np.nan, dtype=np.float32)
     dense[present] = flat
     return dense

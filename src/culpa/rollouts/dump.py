@@ -8,6 +8,8 @@ from typing import Literal, Protocol, cast
 
 import polars as pl
 
+from culpa.rollouts.limits import refuse_wide
+
 Kind = Literal["parquet", "jsonl", "json", "csv", "zip", "torch", "folder"]
 Span = tuple[int, int]  # the first row of a part of a file, and the one behind its last
 
@@ -72,6 +74,7 @@ def stacked(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     >>> stacked([pl.DataFrame({"a": [1]}), pl.DataFrame({"a": [0.5], "b": ["x"]})]).rows()
     [(1.0, None), (0.5, 'x')]
     """
+    refuse_wide({name for frame in frames for name in frame.columns}, rows=sum(frame.height for frame in frames))
     if len(frames) < 2:
         return frames[0] if frames else pl.DataFrame()
     shapes: dict[str, set[str]] = {}

@@ -19,9 +19,10 @@ from culpa.errors import InputError, shorten
 from culpa.rollouts.dump import Kind, Peek, Span
 from culpa.rollouts.json_frame import Json, json_frame
 from culpa.rollouts.json_text import parsed
+from culpa.rollouts.limits import LINE_BYTES, refuse_dense, refuse_heavy, refuse_wide
 
 BLOCK_BYTES = 16 << 20  # of JSON or CSV parsed at once; a record has to fit
-LINE_BYTES = 256 << 20  # a longer line is refused: no record of a rollout is that long
+_PIECE = 1 << 17  # of JSON lines whose names are looked at together
 _DECODED = 4  # blocks of Parquet at once
 BLOCK_ROWS = 131_072  # a row group of the files that `write` makes
 
@@ -65,6 +66,7 @@ def peek(path: Path) -> Peek:
     if kind == "torch":
         return Peek(path, kind)
     first = _first_record(path, kind)
+    refuse_wide(first, path)
     return Peek(path, kind, frozenset(first), first)
 
 
@@ -135,7 +137,9 @@ def last_record(path: Path) -> Json:
 def json_document(path: Path) -> object:
     """A whole JSON file."""
     with readable(path):
-        text = path.read_text(encoding="utf-8-sig")
+        raw = path.read_bytes()
+        refuse_heavy(raw, path)
+        text = raw.decode("utf-8-sig")
     try:
         return parsed(text)
     except (ValueError, RecursionError) as error:
@@ -175,9 +179,11 @@ def _parquet_blocks(
     """Slices of fixed length, decoded a few at a time: row groups may be longer, and are decoded once for each."""
     with readable(path):
         frame = pl.scan_parquet(path, glob=False).drop(drop, strict=False)
+        refuse_wide(frame.collect_schema(), path)
         cast = [pl.col(name).cast(pl.String) for name, dtype in frame.collect_schema().items()
                 if name in strings and not dtype.is_nested()]  # fmt: skip
         first, end = span or (0, int(frame.select(pl.len()).collect().item()))
+        refuse_dense(end - first, len(frame.collect_schema()), path)
         for start in range(first, end, _DECODED * BLOCK_ROWS):
             decoded = frame.with_columns(cast).slice(start, min(end - start, _DECODED * BLOCK_ROWS)).collect()
             yield from decoded.iter_slices(BLOCK_ROWS)
@@ -194,6 +200,11 @@ def _csv_blocks(path: Path, drop: Collection[str]) -> Iterator[pl.DataFrame]:
 
 
 def _scan_csv(path: Path) -> pl.LazyFrame:
+    with path.open("rb") as file:
+        head = file.readline(LINE_BYTES)
+    if len(head) == LINE_BYTES:
+        raise InputError(f"the line of names is longer than {LINE_BYTES >> 20} MB.", path=path, row=1)
+    refuse_wide(head.count(_separator(path).encode()) + 1, path)
     frame = pl.scan_csv(path, separator=_separator(path), infer_schema=False, glob=False)
     doubled = [name for name in frame.collect_schema().names() if '""' in name]  # polars leaves them so in names
     return frame.rename({name: name.replace('""', '"') for name in doubled})
@@ -228,13 +239,26 @@ def _jsonl_blocks(path: Path, strings: Collection[str], drop: Collection[str]) -
     overrides = dict.fromkeys(strings, pl.String())
     for start, block in _line_blocks(path):
         try:
-            frame = pl.read_ndjson(io.BytesIO(block), infer_schema_length=None)
-            known = {name: dtype for name, dtype in overrides.items() if name in frame.columns}
-            if any(frame.schema[name] != pl.String for name in known):
-                frame = pl.read_ndjson(io.BytesIO(block), infer_schema_length=None, schema_overrides=known)
+            schema = _schema(block, path)
+            schema |= {name: dtype for name, dtype in overrides.items() if name in schema}
+            frame = pl.read_ndjson(io.BytesIO(block), schema=schema)
         except PolarsError:  # NaN, mixed types, or a malformed line: the slow parser tells which
-            frame = json_frame([record for _, record in _parse_lines(path, start, block)], strings)
+            rows = [record for _, record in _parse_lines(path, start, block)]
+            refuse_wide({name for record in rows for name in record}, path, rows=len(rows))
+            frame = json_frame(rows, strings)
         yield frame.drop(drop, strict=False)
+
+
+def _schema(block: bytes, path: Path) -> dict[str, pl.DataType]:
+    """Names and types of the lines; in pieces first, since polars takes the square of the number of names."""
+    names: set[str] = set()
+    start = 0
+    while start < len(block):
+        end = block.find(b"\n", start + _PIECE) + 1 or len(block)
+        names.update(pl.scan_ndjson(io.BytesIO(block[start:end]), infer_schema_length=None).collect_schema())
+        refuse_wide(names, path, rows=block.count(b"\n"))
+        start = end
+    return dict(pl.scan_ndjson(io.BytesIO(block), infer_schema_length=None).collect_schema())
 
 
 def _line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:

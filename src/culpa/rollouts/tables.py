@@ -7,7 +7,7 @@ and lists of a Parquet file are not read.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -159,10 +159,13 @@ class _Table:
         else:
             _refuse_duplicates(block, self.path)
             self.plan = guess(block.schema, self.naming.names, self.path, taken=taken)
-        for name in block.columns:
-            if name not in self.scores and name not in self.plan.values():
-                wanted = _is_score(name, block, self.naming)
-                self.scores |= {name: wanted} if wanted or block[name].count() else {}
+        planned, schema = set(self.plan.values()), dict(block.schema)
+        natives = [c.bare(name) for name in schema if c.is_proxy(name)]
+        for name in schema:
+            if name not in self.scores and name not in planned:
+                wanted = _is_score(block.select(name), self.naming, natives)
+                if wanted or block[name].count():
+                    self.scores[name] = wanted
         return block
 
     def _chosen(self) -> list[str]:
@@ -198,18 +201,21 @@ def _refuse_without_id(values: pl.Series, native: str, path: Path, rows: pl.Seri
         raise InputError(f"the {what} is missing.", path=path, row=row, column=values.name, remedy=remedy)
 
 
-def _is_score(name: str, frame: pl.DataFrame, naming: Naming) -> bool:
-    """Whether a column is a proxy: by its native name, by the user's word, or, where he says nothing, by its look."""
-    if name.endswith(c.REASON) or c.proxy_column(name) in frame.columns:
+def _is_score(column: pl.DataFrame, naming: Naming, natives: Sequence[str]) -> bool:
+    """Whether a column is a proxy: by its native name, by the user's word, or, where he says nothing, by its look.
+
+    natives: the bare names of the native proxies beside it.
+    """
+    ((name, dtype),) = column.schema.items()
+    if name.endswith(c.REASON) or name in natives:
         return False
     if c.is_proxy(name) or name in naming.proxies:
         return True
-    natives = [c.bare(other) for other in frame.columns if c.is_proxy(other)]
-    if name in c.CONVENTIONS or name == naming.truth or frame.schema[name].is_nested():
+    if name in c.CONVENTIONS or name == naming.truth or dtype.is_nested():
         return False
     if naming.proxies:
         patterns = [pattern for pattern in naming.proxies if not c.matching(natives, [pattern])]
-        return bool(c.matching([name], patterns)) and _holds_numbers(name, frame)
+        return bool(c.matching([name], patterns)) and _holds_numbers(name, column)
     return not natives and bool(c.matching([name], c.REWARD_LIKE))
 
 

@@ -34,6 +34,7 @@ _SAMPLE = re.compile(r"samples/.*_epoch_[^/]+\.json")
 _CHUNKED = re.compile(r"samples/.*_epoch_\d+/sample\.json")
 _HEADERS = ("header.json", "_journal/start.json", "start.json")
 _CONVERT = "Convert it first: inspect log convert LOG --to json --output-dir FOLDER."
+_READ = ("id", "epoch", "input", "output", "target", "scores", "error", "attachments")
 _GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 
 
@@ -105,7 +106,12 @@ def _unzip(archive: zipfile.ZipFile, path: Path) -> tuple[Json, object]:
     first = next((name for name in _HEADERS if name in names), None)
     refuse_bombs(archive, [*wanted, *([first] if first else [])], path, _CONVERT)
     header = json_member(archive, first, path) if first else {}
-    return header if isinstance(header, dict) else {}, [json_member(archive, name, path) for name in wanted]
+    return header if isinstance(header, dict) else {}, [_needed(json_member(archive, name, path)) for name in wanted]
+
+
+def _needed(sample: object) -> object:
+    """A sample without its messages, events and the like, which are the greater part of a log."""
+    return {name: sample[name] for name in _READ if name in sample} if isinstance(sample, dict) else sample
 
 
 def _sample(record: Json, row: int, path: Path, header: Json, prefix: str) -> _Sample:

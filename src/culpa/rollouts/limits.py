@@ -1,0 +1,55 @@
+"""Sizes from which on a file is refused, since no rollouts look so and what is made of it would fill the memory."""
+
+from collections.abc import Sized
+from pathlib import Path
+
+from culpa.errors import InputError
+
+LINE_BYTES = 64 << 20  # of JSON or CSV: no record of a rollout is that long
+COLUMNS = 10_000  # of a table
+CELLS = 200_000_000  # of a table that is wide; lines of JSON with other keys each make most of them empty
+OBJECT_BYTES = 4 << 30  # that a JSON text may take as lists and numbers
+DECODED_BYTES = 1 << 30  # of Parquet, from which on it must not be packed more tightly than rollouts are
+DECODED_RATIO = 2000
+
+_WIDE = 1000
+_REST = "Keep the columns that matter."
+
+
+def refuse_wide(columns: Sized | int, path: Path | None = None, *, rows: int = 0) -> None:
+    """Complains of more columns than a table of rollouts has, and of very many that are nearly empty.
+
+    >>> refuse_wide(12_000, Path("a.csv"))
+    Traceback (most recent call last):
+    ...
+    culpa.errors.InputError: a.csv: there are 12,000 columns; the limit is 10,000. Keep the columns that matter.
+    """
+    count = columns if isinstance(columns, int) else len(columns)
+    if count > COLUMNS:
+        raise InputError(f"there are {count:,} columns; the limit is {COLUMNS:,}.", path=path, remedy=_REST)
+    if count > _WIDE and count * rows > CELLS:
+        problem = f"{rows:,} rows with {count:,} columns are more than {CELLS:,} cells."
+        raise InputError(problem, path=path, remedy=_REST)
+
+
+def refuse_heavy(text: bytes, path: Path, *, kept: int = 0) -> int:
+    """About how many bytes a JSON text takes as objects, together with what is `kept` already; too many are refused.
+
+    Text counts once, each value 64 bytes, each object 240 more: what CPython takes for the smallest of them.
+    """
+    size = kept + len(text) + 64 * (text.count(b",") + text.count(b"[")) + 240 * text.count(b"{")
+    if size > OBJECT_BYTES:
+        problem = f"it would take {size / (1 << 30):.1f} GB of memory; the limit is {OBJECT_BYTES >> 30} GB."
+        raise InputError(problem, path=path, remedy="Write it as JSON lines or Parquet, or split it.")
+    return size
+
+
+def refuse_dense(rows: int, columns: int, path: Path) -> None:
+    """Complains of a Parquet file that unpacks to far more than any rollouts of its size."""
+    decoded, packed = 8 * rows * columns, max(path.stat().st_size, 1)
+    if decoded > DECODED_BYTES and decoded > DECODED_RATIO * packed:
+        problem = f"{packed:,} bytes unpack to {rows:,} rows."
+        remedy = (
+            f"The limits are {DECODED_BYTES >> 30} GB and a ratio of {DECODED_RATIO}. Write the file with fewer rows."
+        )
+        raise InputError(problem, path=path, remedy=remedy)
