@@ -119,16 +119,17 @@ def _row(declared: str, text: str) -> str:
 
     >>> _row("--kl <float range>", "Weight of KL.  [default: 0.0; x>=0.0]")
     '| `--kl` | Weight of KL. | `float`, x ≥ 0.0 | `0.0` |'
-    >>> _row("--features <auto|none>", "What is shared.  [required]")
-    '| `--features` | What is shared. | `auto`, `none` | required |'
+    >>> _row("--features <auto|none>", "What is shared.  [default: auto; none with --merge-by]")
+    '| `--features` | What is shared. | `auto`, `none` | `auto`; none with --merge-by |'
     """
     names, _, kind = declared.partition(" <")
     kind = kind.removesuffix(">")
     found = _EXTRA.search(text)
     told = found[1].split("; ") if found and _is_extra(found[1]) else []
     text = text[: found.start()] if told and found else text
-    default = next((_value(one.removeprefix("default: ")) for one in told if one.startswith("default: ")), "")
     bounds = [one.replace(">=", " ≥ ").replace("<=", " ≤ ") for one in told if _RANGE.search(one)]
+    words = [one.removeprefix("default: ") for one in told if one != "required" and not _RANGE.search(one)]
+    default = "; ".join(map(_value, words))
     types = [f"`{one}`" for one in kind.removesuffix(" range").split("|") if one] or ["switch"]
     cells = [f"`{names}`", _cell(text), ", ".join([*types, *bounds]), "required" if "required" in told else default]
     return f"| {' | '.join(cells)} |"
