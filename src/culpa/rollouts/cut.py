@@ -15,12 +15,13 @@ import polars as pl
 from culpa.errors import InputError
 from culpa.rollouts import columns as c
 from culpa.rollouts.dense import from_frame
-from culpa.rollouts.detect import Source, located, open_dump
+from culpa.rollouts.detect import Source, expand, located, open_dump
 from culpa.rollouts.dump import Options, Span
 from culpa.rollouts.files import kind_of, last_record, peek, readable
 from culpa.rollouts.naming import Naming, listing
 from culpa.rollouts.order import prompt_aligned
 from culpa.rollouts.record import Rollouts
+from culpa.rollouts.remote import origin
 from culpa.rollouts.tables import guess
 
 CHUNK_ROWS = 131_072
@@ -39,12 +40,15 @@ class Part:
     options: Options
     spans: Mapping[Path, Span] = field(default_factory=dict)
     texts: bool = True  # whether it has any, as far as is known
+    origins: tuple[str, ...] = ()  # where copies of files elsewhere came from: another machine makes its own
 
     def chunks(self, rows: int = CHUNK_ROWS, *, only: Collection[str] | None = None) -> Iterator[Rollouts]:
         """Its rollouts in chunks of about `rows` rows; a prompt is never cut. only: the prompts that are wanted.
 
         The last chunk's `notes` are complete.
         """
+        if any(not path.exists() for path in self.paths):
+            expand(self.origins)
         dump = open_dump(self.paths, self.naming, self.options, self.spans)
         frames: Iterable[pl.DataFrame] = map(self.naming.apply, dump.frames)
         if only is not None:
@@ -85,12 +89,16 @@ def cut(
     paths, _, reader = located(source, options)
     kinds = {kind_of(path) for path in paths}
     if reader is not None or not kinds <= {"parquet", "jsonl"}:
-        return [Part(paths, naming, options)]
+        return [Part(paths, naming, options, origins=_origins(paths))]
     tables = [_Table.of(path, naming) for path in paths]
     total = sum(table.rows for table in tables)
     size = min(max(total // PARTS, LEAST), MOST)
     pieces = [piece for table in tables for piece in table.pieces(size)]
     return [_part(group, naming, options) for group in _grouped(pieces, size)]
+
+
+def _origins(paths: Sequence[Path]) -> tuple[str, ...]:
+    return tuple(found for path in paths if (found := origin(path)) is not None)
 
 
 def _apart(frame: pl.DataFrame) -> pl.DataFrame:
@@ -196,4 +204,5 @@ def _grouped(pieces: list[_Piece], size: int) -> Iterator[list[_Piece]]:
 def _part(group: list[_Piece], naming: Naming, options: Options) -> Part:
     spans = {piece.table.path: piece.span for piece in group if piece.span is not None}
     texts = any(c.RESPONSE in piece.table.plan for piece in group)
-    return Part(tuple(piece.table.path for piece in group), naming, options, spans, texts)
+    paths = tuple(piece.table.path for piece in group)
+    return Part(paths, naming, options, spans, texts, _origins(paths))

@@ -3,7 +3,6 @@
 import glob
 import importlib
 import pkgutil
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -16,7 +15,7 @@ from typing import cast
 import polars as pl
 
 from culpa.errors import InputError, shorten
-from culpa.rollouts import readers, tables
+from culpa.rollouts import readers, remote, tables
 from culpa.rollouts.dump import Dump, Options, Peek, Reader, Span
 from culpa.rollouts.files import peek, readable
 from culpa.rollouts.naming import Naming
@@ -27,13 +26,16 @@ _TABLES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".eval", ".
 
 
 def expand(source: Source) -> tuple[Path, ...]:
-    """The files meant by a path, a glob or several of them; "step_2" sorts before "step_10"."""
+    """The files meant by a path, an address, a glob or several of them; "step_2" sorts before "step_10"."""
     given = [source] if isinstance(source, str | PathLike) else list(source)
     if not given:
         raise InputError("no file is given.", remedy="Name a file, a folder or a glob.")
     paths: list[Path] = []
     for item in given:
         text = fspath(item)
+        if remote.is_remote(text):
+            paths += remote.fetched(text)
+            continue
         found = [Path(text)] if exists(text) else [Path(name) for name in glob.glob(text, recursive=True)]
         if not found:
             raise InputError("there is no such file.", path=text, remedy="Check the path; quote globs.")
@@ -137,5 +139,4 @@ def _is_table(path: Path) -> bool:
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:
-    parts = re.split(r"(\d+)", str(path))
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
+    return remote.natural(str(path))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from culpa.rollouts.detect import Source, files_of
 from culpa.rollouts.dump import Options
+from culpa.rollouts.remote import origin
 
 WHOLE = 1 << 28  # bytes; of a larger file only the two ends are hashed
 END = 1 << 24
@@ -31,7 +32,7 @@ def inputs_of(source: Source, options: Options | None = None) -> tuple[Input, ..
 
 
 def _identified(path: Path) -> Input:
-    name = str(path).encode("utf-8", "backslashreplace").decode()
+    name = (origin(path) or str(path)).encode("utf-8", "backslashreplace").decode()
     try:
         if path.is_file():
             size = path.stat().st_size
