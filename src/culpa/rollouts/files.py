@@ -1,14 +1,13 @@
 """Bytes to frames: Parquet, JSON lines and CSV in blocks of bounded size, with errors that name the row."""
 
 import codecs
-import csv
 import io
 import lzma
 import re
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from culpa.errors import InputError, shorten
+from culpa.rollouts.csv_rows import refuse_head, refuse_ragged, separator
 from culpa.rollouts.dump import Kind, Peek, Span
 from culpa.rollouts.json_frame import Json, json_frame
 from culpa.rollouts.json_text import parsed
@@ -200,18 +200,10 @@ def _csv_blocks(path: Path, drop: Collection[str]) -> Iterator[pl.DataFrame]:
 
 
 def _scan_csv(path: Path) -> pl.LazyFrame:
-    with path.open("rb") as file:
-        head = file.readline(LINE_BYTES)
-    if len(head) == LINE_BYTES:
-        raise InputError(f"the line of names is longer than {LINE_BYTES >> 20} MB.", path=path, row=1)
-    refuse_wide(head.count(_separator(path).encode()) + 1, path)
-    frame = pl.scan_csv(path, separator=_separator(path), infer_schema=False, glob=False)
+    refuse_head(path)
+    frame = pl.scan_csv(path, separator=separator(path), infer_schema=False, glob=False)
     doubled = [name for name in frame.collect_schema().names() if '""' in name]  # polars leaves them so in names
     return frame.rename({name: name.replace('""', '"') for name in doubled})
-
-
-def _separator(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
 @contextmanager
@@ -220,19 +212,8 @@ def _readable_csv(path: Path) -> Iterator[None]:
         try:
             yield
         except PolarsError:
-            _refuse_ragged(path)
+            refuse_ragged(path)
             raise
-
-
-def _refuse_ragged(path: Path) -> None:
-    """Says which row has too many fields; polars does not."""
-    with path.open(newline="", encoding="utf-8-sig") as file, suppress(csv.Error, UnicodeDecodeError):
-        rows = csv.reader(file, delimiter=_separator(path))
-        width = len(next(rows))
-        for row, fields in enumerate(rows, start=2):
-            if len(fields) > width:
-                problem = f"there are {len(fields)} fields under {width} names."
-                raise InputError(problem, path=path, row=row, remedy="Quote the fields that hold commas or quotes.")
 
 
 def _jsonl_blocks(path: Path, strings: Collection[str], drop: Collection[str]) -> Iterator[pl.DataFrame]:

@@ -163,7 +163,7 @@ class _Table:
         natives = [c.bare(name) for name in schema if c.is_proxy(name)]
         for name in schema:
             if name not in self.scores and name not in planned:
-                wanted = _is_score(block.select(name), self.naming, natives)
+                wanted = _is_score(block[name].to_frame(), self.naming, natives)
                 if wanted or block[name].count():
                     self.scores[name] = wanted
         return block
