@@ -5,6 +5,7 @@ from culpa._version import __version__
 from culpa.advice import Advice, advise
 from culpa.audit import Outlook, Settings, Verdict, audit
 from culpa.dynamics import Forecast, Horizon, best_of_n, grpo, learner, ppo, reinforce, rloo, tilt
+from culpa.engines import engine, spread
 from culpa.errors import InputError
 from culpa.predictors import rehearse
 from culpa.rollouts import Options, Rollouts, read, scan, write
@@ -23,6 +24,7 @@ __all__ = [
     "advise",
     "audit",
     "best_of_n",
+    "engine",
     "grpo",
     "learner",
     "ppo",
@@ -31,6 +33,7 @@ __all__ = [
     "reinforce",
     "rloo",
     "scan",
+    "spread",
     "tilt",
     "write",
 ]
