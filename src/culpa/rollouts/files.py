@@ -203,6 +203,7 @@ def _scan_csv(path: Path) -> pl.LazyFrame:
     refuse_head(path)
     frame = pl.scan_csv(path, separator=separator(path), infer_schema=False, glob=False)
     doubled = [name for name in frame.collect_schema().names() if '""' in name]  # polars leaves them so in names
+    refuse_wide(frame.collect_schema(), path)
     return frame.rename({name: name.replace('""', '"') for name in doubled})
 
 

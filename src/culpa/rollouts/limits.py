@@ -1,6 +1,6 @@
 """Sizes from which on a file is refused, since no rollouts look so and what is made of it would fill the memory."""
 
-from collections.abc import Sized
+from collections.abc import Collection
 from pathlib import Path
 
 from culpa.errors import InputError
@@ -16,8 +16,10 @@ _WIDE = 1000
 _REST = "Keep the columns that matter."
 
 
-def refuse_wide(columns: Sized | int, path: Path | None = None, *, rows: int = 0) -> None:
-    """Complains of more columns than a table of rollouts has, and of very many that are nearly empty.
+def refuse_wide(columns: Collection[str] | int, path: Path | None = None, *, rows: int = 0) -> None:
+    """Complains of more columns than a table of rollouts has, of very many that are nearly empty, and of their names.
+
+    A name between ^ and $, and *, stand for other columns where polars is asked for them.
 
     >>> refuse_wide(12_000, Path("a.csv"))
     Traceback (most recent call last):
@@ -30,6 +32,13 @@ def refuse_wide(columns: Sized | int, path: Path | None = None, *, rows: int = 0
     if count > _WIDE and count * rows > CELLS:
         problem = f"{rows:,} rows with {count:,} columns are more than {CELLS:,} cells."
         raise InputError(problem, path=path, remedy=_REST)
+    pattern = None if isinstance(columns, int) else next(filter(_is_pattern, columns), None)
+    if pattern is not None:
+        raise InputError("a column is called like a pattern.", path=path, column=pattern, remedy="Rename it.")
+
+
+def _is_pattern(name: str) -> bool:
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def refuse_heavy(text: bytes, path: Path, *, kept: int = 0) -> int:
