@@ -79,7 +79,7 @@ def test_a_user_needs_no_other_import():
     documented = {
         "Forecast", "Horizon", "InputError", "Options", "Outlook", "Rollouts", "Settings", "Verdict",
         "Advice", "advise", "audit", "read", "rehearse", "scan", "write",
-        "best_of_n", "grpo", "learner", "ppo", "reinforce", "rloo", "tilt",
+        "best_of_n", "grpo", "learner", "ppo", "reinforce", "rloo", "tilt", "engine", "spread",
     }  # fmt: skip
     assert set(culpa.__all__) - {"__version__"} == documented
 
