@@ -6,6 +6,7 @@ the order of the tasks, few at a time. An actor that is lost with its node begin
 
 import logging
 import math
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -18,6 +19,7 @@ from culpa.errors import InputError, shorten
 
 LOSSES = 3  # so often the same part may be lost with its worker
 PATIENCE = 600  # seconds for a cluster without room
+_KNOCKING = 10  # seconds for whoever listens at an address
 _WAITING = 2  # results that may wait for their turn, for each actor
 
 
@@ -163,7 +165,15 @@ def _cluster(address: str | None, processes: int | None) -> Iterator[Any]:
 def _connect(ray: Any, address: str | None, processes: int | None) -> None:
     here = {} if address else {"num_cpus": max(processes or 0, cores()), "include_dashboard": False}
     try:
+        _knock(address)
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         problem = f"no Ray cluster answers at {shorten(address or 'this machine')} ({shorten(error, 120)})."
         raise InputError(problem, remedy="Start one with `ray start --head`, and give its address.") from error
+
+
+def _knock(address: str | None) -> None:
+    """Raise where nobody listens: Ray itself would go on trying for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCKING).close()
