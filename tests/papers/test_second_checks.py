@@ -10,6 +10,7 @@ from tests.papers import case
 from culpa.labs.tinylm.build import build
 from culpa.lm.forward import measure
 from culpa.papers import (
+    layered_gates_lm,
     likelihood_rewards_lm,
     paper,
     role_aware_credit_lm,
@@ -62,6 +63,15 @@ def test_an_experiment_gives_what_its_claims_need(name):
 def test_layers_are_the_letters_then_their_order():
     worth = (0.0, 0.3, 1.0)
     assert layers(["abc", "bca", "abd", "ab", ""], ["abc"] * 5, worth).tolist() == [1.0, 0.3, 0.0, 0.0, 0.0]
+
+
+def test_the_teacher_of_the_layers_mostly_says_the_letters_and_seldom_sorts_them():
+    rng = np.random.default_rng(0)
+    said = [layered_gates_lm.TASK.demonstrate(rng, "abcd") for _ in range(4000)]
+    worth = layers(said, ["abcd"] * 4000, (0.0, 0.3, 1.0))
+    kept = (1 - 0.1 * 5 / 6) ** 4
+    assert (worth == 1.0).mean() == pytest.approx(kept * (0.1 + 0.9 / 24), abs=0.015)
+    assert (worth == 0.3).mean() == pytest.approx(kept * 0.9 * 23 / 24, abs=0.03)
 
 
 def test_right_runs_time_out_more_often():

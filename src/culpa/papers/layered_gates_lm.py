@@ -3,21 +3,27 @@
 Claim: where success is rare, a reward in layers, fails < passes the checker < is right, trains faster than success
 alone, and what the checker sees is not enough; runs that the infrastructure ended have to leave their group.
 
-Experiment: a Llama-type model of 130,000 weights, pretrained to sort six letters until a few are right. The checker
-sees only whether a response has the letters of the question, in any order. GRPO, 24 prompts of 8 outputs a step;
-success is the exact chance of the right answer on held-out prompts. Then right outputs time out with chance .6, wrong
-ones with .12, and a time-out scores -1, or is no verdict.
+Experiment: a Llama-type model of 130,000 weights is taught by a teacher who says the letters of a question in any
+order, sometimes sorted and sometimes with another letter in between. Sorted is right; the checker sees only whether a
+response has the letters of the question. GRPO, 24 prompts of 8 outputs a step; success is that of drawn outputs on
+held-out prompts. Then right outputs time out with chance .6, wrong ones with .12, and a time-out scores -1, or is no
+verdict.
 
 Departures: 1. a tiny model on one task of its own; no code is repaired. 2. tier values are not public: 0, .3, 1.
 3. step scores are not tested here.
+
+A first design could not test the layers, and its figures are no evidence either way: its teacher sorted, and of the
+outputs only .003 had the right letters in a wrong order (.063 were right), so that success, layers and the checker
+alone were nearly the same reward. All three ended at .13. The thresholds are those of that design.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from culpa.labs.tinylm.tasks import sort
+from culpa.labs.tinylm.tasks import Task, sort
 from culpa.papers import tiny_runs
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.papers.tiny_runs import Array, Course, plain
@@ -29,19 +35,34 @@ from culpa.signals.transform import Group
 if TYPE_CHECKING:
     from culpa.lm.score import Scorer
 
-TASK, TARGET = sort(6, 8), 0.03
+SORTED, SLIPS = 0.1, 0.1  # chances that the teacher sorts, and of another letter in place of each
+LETTERS, WORD = "abcdef", 4
 LAYERS: dict[str, tuple[float, float, float]] = {  # fails, passes the checker, is right
     "success": (0.0, 0.0, 1.0),
     "layers": (0.0, 0.3, 1.0),
     "checker": (0.0, 1.0, 1.0),
 }
 TIMEOUT = 0.6, 0.12  # of right and wrong runs
+LESSONS = {"full": 300, "quick": 5}  # of pretraining
 STEPS, SEEDS = {"full": 40, "quick": 3}, {"full": 3, "quick": 1}
 
 # Thresholds, set before the first run of all steps
 FASTER = 1.2  # times the gain of success alone
 LOST = 0.5  # of the gain of the layers is missed by the checker
 KEPT = 0.5  # of the gain without time-outs
+
+
+def task() -> Task:
+    """Letters to be sorted, and a teacher who mostly does not."""
+
+    def teach(rng: np.random.Generator, answer: str) -> str:
+        said = answer if rng.random() < SORTED else "".join(answer[i] for i in rng.permutation(len(answer)))
+        return "".join(LETTERS[int(rng.integers(len(LETTERS)))] if rng.random() < SLIPS else one for one in said)
+
+    return replace(sort(WORD, len(LETTERS)), demonstrate=teach)
+
+
+TASK = task()
 
 
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
@@ -51,7 +72,7 @@ def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
 
 
 def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
-    lm = tiny_runs.taught(TASK, 1000, target=TARGET)
+    lm = tiny_runs.taught(TASK, LESSONS[size])
     told = {name: checked(worth) for name, worth in LAYERS.items()}
     grpo = chain(center(), divide_std())
     ways = {

@@ -8,7 +8,9 @@ Experiment: a Llama-type model of 130,000 weights, pretrained to sort five lette
 chance of the right answer on held-out prompts. Controls: at p = .5 there is nothing to learn, at .6 it is unlearnt.
 
 Departures: 1. a tiny model on one task of its own, none of the paper's. 2. GRPO without a critic, and AdamW at a rate
-at which a few dozen steps suffice. 3. patterns of reasoning, and reward models calibrated by them, are not tested here.
+at which a few dozen steps suffice without noise; at 40% they unlearn. With a quarter of the rate and four times the
+steps (seeds 11 and 12 of the course) success rose there as well, from .17 to .21 and .23; at 0% it came to .62. 3.
+patterns of reasoning, and reward models calibrated by them, are not tested here.
 """
 
 from typing import Any
