@@ -13,6 +13,7 @@ import bench_relabel
 import bench_signals
 import bench_start
 import bench_stream
+import lm_score
 
 BENCHES = {
     "start": bench_start.run,
@@ -24,6 +25,7 @@ BENCHES = {
     "relabel": bench_relabel.run,
     "signals": bench_signals.run,
     "lm": bench_lm.run,
+    "lm_score": lm_score.run,
     "stream_1e8": bench_stream.run_1e8,
 }
 

@@ -5,9 +5,10 @@ import polars as pl
 import pytest
 from tests.labs.tinylm.said import TASKS, rollouts
 
+from culpa.errors import InputError
 from culpa.labs.tinylm.ask import graded, questions, said, sampling, scorer, with_proxies
 from culpa.labs.tinylm.build import build
-from culpa.labs.tinylm.tasks import is_held_out
+from culpa.labs.tinylm.tasks import is_held_out, sort
 from culpa.lm.features import Sketch
 from culpa.lm.score import score
 
@@ -71,3 +72,8 @@ def test_the_truth_as_a_scorer_is_the_task_s():
     found = score(record, graded(task), "truth again").proxies["truth again"]
     answers, responses = (record.table[name].to_list() for name in ("answer", "response"))
     np.testing.assert_array_equal(found.ravel(), task.truths(answers, responses))
+
+
+def test_more_questions_than_there_are():
+    with pytest.raises(InputError, match=r"the task has \d+ different prompts and hardly more, 100000 are wanted"):
+        questions(sort(2, 2), np.random.default_rng(0), 100_000)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from culpa.errors import InputError
 from culpa.labs.tinylm.family import Scorer as Function
 from culpa.labs.tinylm.outputs import ANSWER, asked
 from culpa.labs.tinylm.tasks import Task
@@ -18,6 +19,8 @@ from culpa.lm.score import Scorer, Scores
 from culpa.rollouts import Rollouts
 from culpa.rollouts.columns import RESPONSE
 
+_BARREN = 50  # draws without a new prompt, after which there are hardly more
+
 
 def questions(task: Task, rng: np.random.Generator, count: int, *, held_out: bool = False) -> Prompts:
     """So many different prompts of a task, with a column `answer`.
@@ -28,8 +31,14 @@ def questions(task: Task, rng: np.random.Generator, count: int, *, held_out: boo
     (('cbba=', 'aaaa='), ['abbc', 'aaaa'])
     """
     found: dict[str, str] = {}
-    while len(found) < count:
+    barren = 0  # draws in a row without a new prompt
+    while len(found) < count and barren < _BARREN:
+        before = len(found)
         found |= dict(zip(*task.draw(rng, count, held_out=held_out), strict=True))
+        barren = 0 if len(found) > before else barren + 1
+    if len(found) < count:
+        problem = f"the task has {len(found)} different prompts and hardly more, {count} are wanted."
+        raise InputError(problem, remedy="Ask for fewer, or for a task of longer prompts.")
     texts = list(found)[:count]
     return prompts_of(texts, pl.DataFrame({ANSWER: [found[text] for text in texts]}))
 
