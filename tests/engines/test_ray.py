@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from tests.cli import case
 from tests.engines import work
 
 from culpa.engines import Ray, engine, plain
+from culpa.engines.ray import _hushed
 from culpa.errors import InputError
 from culpa.lm.parts import Keep, Lazy, finished
 from culpa.lm.prompts import prompts_of
@@ -24,14 +27,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without processors and two nodes with one each; workers find the modules of the tests."""
+    """A head without processors and three nodes with one each; workers find the modules of the tests."""
     import ray
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-        nodes = [made.add_node(num_cpus=1, wait=False) for _ in range(2)]
+        nodes = [made.add_node(num_cpus=1, wait=False) for _ in range(3)]
         made.wait_for_nodes()
         ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
         yield made, nodes
@@ -135,18 +138,31 @@ def test_sampling_is_the_same(two, models, monkeypatch):
     assert there.notes == here.notes
 
 
-def test_a_command_on_a_cluster_says_what_it_says_without_one(cluster, models, alone, tmp_path):
-    command = [sys.executable, *case.COMMAND, "score", models / "rollouts.parquet", "--with", f"rm={models / 'rm'}"]
-    where = ["--block", 8, "--output", tmp_path / "o.parquet", "--engine", "ray", "--address", cluster[0].address]
-    done = subprocess.run([*map(str, command + where)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("\n") == 1
-    assert done.stdout.startswith(f"{tmp_path / 'o.parquet'}: 40 prompts, 160 outputs; proxies: ")
-    lines = done.stderr.splitlines()
-    assert len(lines) == 2, done.stderr
-    assert all(line.startswith("culpa: ") for line in lines)
-    assert (tmp_path / "o.parquet").read_bytes() == alone
-    assert not (tmp_path / "o.parquet.parts").exists()
+SLOW = "import time\ndef slow(response):\n    time.sleep(0.02)\n    return float(len(response))\n"
+
+
+def test_a_command_says_no_more_on_a_cluster_even_where_a_node_is_killed(cluster, models, tmp_path):
+    """Its blocks take four seconds; after the first one's, a node goes."""
+    made, nodes = cluster
+    (tmp_path / "rewards.py").write_text(SLOW)
+    rollouts, output = models / "rollouts.parquet", tmp_path / "o.parquet"
+    command = [sys.executable, *case.COMMAND, "score", rollouts, "--with", "slow=rewards.py:slow", "--block", 8]
+    where = ["--output", output, "--engine", "ray", "--address", made.address, "--processes", 3]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    with subprocess.Popen([*map(str, command + where)], **streams) as child:
+        place, deadline = tmp_path / "o.parquet.parts", time.monotonic() + 120
+        while not list(place.glob("*/*.parquet")) and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert child.poll() is None
+        made.remove_node(nodes.pop(), allow_graceful=False)
+        out, err = child.communicate()
+    assert child.returncode == 0, err
+    assert out == f"{output}: 40 prompts, 160 outputs; proxies: rm_good, rm_bad, rm_mid, slow; truth: complete\n"
+    assert [line[:7] for line in err.splitlines()] == ["culpa: "] * 2, err
+    assert not place.exists()
+    record = read(rollouts)
+    lengths = np.array([float(len(text)) for text in record.table["response"]])
+    np.testing.assert_array_equal(read(output).proxies["slow"][record.present], lengths)
 
 
 def test_a_node_that_is_killed_changes_nothing(cluster, two, models, spec, alone, tmp_path):
@@ -166,6 +182,14 @@ def test_a_node_that_is_killed_changes_nothing(cluster, two, models, spec, alone
     found = score(rollouts, scorers(spec, Way(), two), "rm", keep=keep, block=8, tell=kill)
     assert len(nodes) == 1
     assert write(found, tmp_path / "o.parquet").read_bytes() == alone
+
+
+def test_a_connection_is_quiet_while_it_is_ours():
+    inside = SimpleNamespace(_worker_logs_enabled=True)
+    for ray in (SimpleNamespace(_private=SimpleNamespace(worker=inside)), SimpleNamespace()):
+        with _hushed(ray):
+            assert inside._worker_logs_enabled is not hasattr(ray, "_private")
+        assert inside._worker_logs_enabled
 
 
 def test_no_tasks_need_no_cluster(monkeypatch):

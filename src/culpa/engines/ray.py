@@ -19,6 +19,7 @@ from culpa.errors import InputError, shorten
 
 LOSSES = 3  # so often the same part may be lost with its worker
 PATIENCE = 600  # seconds for a cluster without room
+_TELLS = "_worker_logs_enabled"  # of ray._private.worker, which Ray itself turns off in breakpoints
 _KNOCKING = 10  # seconds for whoever listens at an address
 _WAITING = 2  # results that may wait for their turn, for each actor
 
@@ -152,14 +153,30 @@ def _cluster(address: str | None, processes: int | None) -> Iterator[Any]:
         import ray  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise InputError("Ray is not installed.", remedy="pip install 'culpa[ray]'") from error
-    ours = not ray.is_initialized()
-    if ours:
-        _connect(ray, address, processes)
-    try:
+    if ray.is_initialized():
         yield ray
-    finally:
-        if ours:
+        return
+    with _hushed(ray):
+        _connect(ray, address, processes)
+        try:
+            yield ray
+        finally:
             ray.shutdown()
+
+
+@contextmanager
+def _hushed(ray: Any) -> Iterator[None]:
+    """Nothing of Ray's on stdout, where results go: it tells there of lost nodes. Ray has no setting for it."""
+    inside = getattr(getattr(ray, "_private", None), "worker", None)
+    before = getattr(inside, _TELLS, None)
+    if before is None:
+        yield
+        return
+    setattr(inside, _TELLS, False)
+    try:
+        yield
+    finally:
+        setattr(inside, _TELLS, before)
 
 
 def _connect(ray: Any, address: str | None, processes: int | None) -> None:
