@@ -6,14 +6,15 @@ python benchmarks/run.py [NAME ...]      names are those of BENCHES; all of them
 import sys
 
 import bench_arrays
+import bench_capacity
 import bench_dynamics
 import bench_jsonl
 import bench_lm
+import bench_lm_score
 import bench_relabel
 import bench_signals
 import bench_start
 import bench_stream
-import lm_score
 
 BENCHES = {
     "start": bench_start.run,
@@ -25,8 +26,9 @@ BENCHES = {
     "relabel": bench_relabel.run,
     "signals": bench_signals.run,
     "lm": bench_lm.run,
-    "lm_score": lm_score.run,
+    "lm_score": bench_lm_score.run,
     "stream_1e8": bench_stream.run_1e8,
+    "capacity": bench_capacity.run,
 }
 
 

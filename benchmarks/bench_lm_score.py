@@ -1,6 +1,6 @@
 """Outputs scored by a reward model: `culpa score` beside a bare forward loop at batch 16, unsorted.
 
-python benchmarks/lm_score.py [--threads 1]      the model is made on the spot; about a minute on one core
+python benchmarks/bench_lm_score.py [--threads 1]      the model is made on the spot; about a minute on one core
 Lengths are ragged (log-normal). The loop is what one writes by hand: the tokenizer pads 16 texts, the model's own
 forward reads them, the logits are kept. Both make the same scores, to 1e-4;
 what outputs of one prompt share is read once by culpa.
