@@ -42,7 +42,8 @@ def audited(path: Path, flags: tuple[str, ...]) -> Run:
     """One audit of a file from the command line."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "verdict.json"
-        command = [sys.executable, "-m", "culpa.cli.app", "audit", str(path), "--stream", "--output", str(output), *flags]
+        audit = [sys.executable, "-m", "culpa.cli.app", "audit", str(path), "--stream"]
+        command = [*audit, "--output", str(output), *flags]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
         before, start, peak = _ray_processes(), time.perf_counter(), 0
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)

@@ -15,17 +15,17 @@ def page(found: dict[str, Any]) -> str:
 
 _HEAD = """# Capacity: how many rows, how long, how much memory
 
-What a whole audit of large files costs: all metrics with intervals, findings, and the rehearsal on a fixed sample of the
-prompts (at most 20,000 outputs, chosen by the hash of their ids, with their texts read in a second pass). Groups of 8 to
-16 outputs, 5 proxies, responses of four words, Parquet sorted by prompt. The page is written by
+What a whole audit of large files costs: all metrics with intervals, findings, and the rehearsal on a fixed sample of
+the prompts (at most 20,000 outputs, chosen by the hash of their ids, with their texts read in a second pass). Groups of
+8 to 16 outputs, 5 proxies, responses of four words, Parquet sorted by prompt. The page is written by
 
 ```sh
 python benchmarks/bench_capacity.py --page docs/capacity.md
 ```
 
-Each line is `culpa audit FILE --stream --output verdict.json` with the flags of its engine, in a process of its own, start
-and imports included. Memory is that of all its processes together. All engines gave the same verdict, byte for byte: the
-program ends with an error where they do not.
+Each line is `culpa audit FILE --stream --output verdict.json` with the flags of its engine, in a process of its own,
+start and imports included. Memory is that of all its processes together. All engines gave the same verdict, byte for
+byte: the program ends with an error where they do not.
 """
 
 
@@ -48,11 +48,11 @@ def _slopes(rows: list[Any]) -> list[str]:
         "## Slope",
         "",
         f"Between 10^{top - 1} and 10^{top} rows another million rows takes {steep['one'] * 1e6:.3f} s on one process, "
-        f"{steep['two'] * 1e6:.3f} s on two and {steep['ray'] * 1e6:.3f} s on Ray with two actors; the rest is start and "
-        "rehearsal, which do not grow. Memory does not grow with the rows but for 8 bytes a prompt (see below).",
+        f"{steep['two'] * 1e6:.3f} s on two and {steep['ray'] * 1e6:.3f} s on Ray with two actors; the rest is start "
+        "and rehearsal, which do not grow. Memory does not grow with the rows but for 8 bytes a prompt (see below).",
         "",
-        f"At 10^{top} rows two processes are {one[top][0] / two[top][0]:.2f} times as fast as one (aim: 1.6), and Ray takes "
-        f"{ray[top][0] / two[top][0]:.2f} times as long as two local processes (aim: below 2).",
+        f"At 10^{top} rows two processes are {one[top][0] / two[top][0]:.2f} times as fast as one (aim: 1.6), and Ray "
+        f"takes {ray[top][0] / two[top][0]:.2f} times as long as two local processes (aim: below 2).",
     ]
 
 
@@ -84,11 +84,11 @@ def _plan(found: dict[str, Any]) -> list[str]:
         f"| partial results | {part['bytes'] / 1e6:.1f} MB each, {parts * part['bytes'] / 1e9:.0f} GB in all | "
         "sums in 4,096 bins, two samples, the outputs to judge first |",
         f"| their way to the head | {network:.0f} s | 1 GB/s |",
-        f"| putting them together | {parts * part['join']:.0f} s | {part['join'] * 1e3:.0f} ms each, one after another |",
+        f"| putting them together | {parts * part['join']:.0f} s | {part['join'] * 1e3:.0f} ms each |",
         f"| prompts' hashes at the head | {prompts * 8 / 1e9:.0f} GB | 8 bytes for each of {prompts:.1e} prompts |",
         "",
-        "**What saturates first** is the head's memory: the hashes by which a prompt that comes back is found. Everything "
-        "else that the head does is seconds. A head of that much memory does it today; files whose ids ascend would need "
-        "no hashes, only the first and last id of each part, which is not built. Next is storage: at 1 GB/s a node "
-        f"reading takes {reading / compute:.1f} times as long as the work.",
+        "**What saturates first** is the head's memory: the hashes by which a prompt that comes back is found. "
+        "Everything else that the head does is seconds. A head of that much memory does it today; files whose ids "
+        "ascend would need no hashes, only the first and last id of each part, which is not built. Next is storage: "
+        f"at 1 GB/s a node reading takes {reading / compute:.1f} times as long as the work.",
     ]
