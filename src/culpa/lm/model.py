@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -121,7 +122,7 @@ def from_folder(kind: Any, name: str | Path, **settings: Any) -> Any:
     quiet()
     try:
         return kind.from_pretrained(name, trust_remote_code=False, **settings)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
         what = "tokenizer" if kind is AutoTokenizer else "model"
         problem = f"no {what} can be loaded from {shorten(name)} ({shorten(error, 200)})."
         remedy = "Give a folder that save_pretrained wrote, or the name of a model on the hub."

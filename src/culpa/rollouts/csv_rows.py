@@ -7,19 +7,28 @@ from pathlib import Path
 from culpa.errors import InputError
 from culpa.rollouts.limits import LINE_BYTES, refuse_wide
 
+_BLOCK = 1 << 24
+
 
 def separator(path: Path) -> str:
     """Tabs in `.tsv`, else commas."""
     return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
-def refuse_head(path: Path) -> None:
-    """Complains of a line of names that is too long or names too many, before anything is made of it."""
+def refuse_endless(path: Path) -> None:
+    """Complains of a line that is too long, and of too many names, before anything is made of them."""
     with path.open("rb") as file:
         head = file.readline(LINE_BYTES)
-    if len(head) == LINE_BYTES:
-        raise InputError(f"the line of names is longer than {LINE_BYTES >> 20} MB.", path=path, row=1)
-    refuse_wide(head.count(separator(path).encode()) + 1, path)
+        refuse_wide(head.count(separator(path).encode()) + 1, path)
+        file.seek(0)
+        row, length = 1, 0
+        while block := file.read(_BLOCK):
+            end = block.find(b"\n")
+            length += len(block) if end < 0 else end
+            if length >= LINE_BYTES:
+                raise InputError(f"a line is longer than {LINE_BYTES >> 20} MB.", path=path, row=row)
+            if end >= 0:
+                row, length = row + block.count(b"\n"), len(block) - block.rfind(b"\n") - 1
 
 
 def refuse_ragged(path: Path) -> None:

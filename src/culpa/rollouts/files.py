@@ -15,7 +15,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from culpa.errors import InputError, shorten
-from culpa.rollouts.csv_rows import refuse_head, refuse_ragged, separator
+from culpa.rollouts.csv_rows import refuse_endless, refuse_ragged, separator
 from culpa.rollouts.dump import Kind, Peek, Span
 from culpa.rollouts.json_frame import Json, json_frame
 from culpa.rollouts.json_text import parsed
@@ -200,7 +200,7 @@ def _csv_blocks(path: Path, drop: Collection[str]) -> Iterator[pl.DataFrame]:
 
 
 def _scan_csv(path: Path) -> pl.LazyFrame:
-    refuse_head(path)
+    refuse_endless(path)
     frame = pl.scan_csv(path, separator=separator(path), infer_schema=False, glob=False)
     doubled = [name for name in frame.collect_schema().names() if '""' in name]  # polars leaves them so in names
     refuse_wide(frame.collect_schema(), path)
@@ -254,6 +254,8 @@ def _line_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
                     last = row + block.count(b"\n")
                     raise InputError(f"a line is longer than {LINE_BYTES >> 20} MB.", path=path, row=last)
                 block += rest
+            if len(block) > 2 * BLOCK_BYTES:
+                refuse_heavy(block, path, row=row + block.count(b"\n", 0, -1))
             if not block.isspace():
                 yield row, block
             row += block.count(b"\n")

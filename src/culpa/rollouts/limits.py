@@ -8,7 +8,8 @@ from culpa.errors import InputError
 LINE_BYTES = 64 << 20  # of JSON or CSV: no record of a rollout is that long
 COLUMNS = 10_000  # of a table
 CELLS = 200_000_000  # of a table that is wide; lines of JSON with other keys each make most of them empty
-OBJECT_BYTES = 4 << 30  # that a JSON text may take as lists and numbers
+OBJECT_BYTES = 4 << 30  # that a JSON document may take as lists and numbers
+LINE_OBJECT_BYTES = 1 << 30  # and a line of JSON
 DECODED_BYTES = 1 << 30  # of Parquet, from which on it must not be packed more tightly than rollouts are
 DECODED_RATIO = 2000
 
@@ -41,16 +42,16 @@ def _is_pattern(name: str) -> bool:
     return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
-def refuse_heavy(text: bytes, path: Path, *, kept: int = 0) -> int:
-    """About how many bytes a JSON text takes as objects, together with what is `kept` already; too many are refused.
+def refuse_heavy(text: bytes, path: Path, *, row: int | None = None) -> None:
+    """Complains of a JSON document, or of lines that end in `row`, that would take too much memory as objects.
 
     Text counts once, each value 64 bytes, each object 240 more: what CPython takes for the smallest of them.
     """
-    size = kept + len(text) + 64 * (text.count(b",") + text.count(b"[")) + 240 * text.count(b"{")
-    if size > OBJECT_BYTES:
-        problem = f"it would take {size / (1 << 30):.1f} GB of memory; the limit is {OBJECT_BYTES >> 30} GB."
-        raise InputError(problem, path=path, remedy="Write it as JSON lines or Parquet, or split it.")
-    return size
+    limit = OBJECT_BYTES if row is None else LINE_OBJECT_BYTES
+    size = len(text) + 64 * (text.count(b",") + text.count(b"[")) + 240 * text.count(b"{")
+    if size > limit:
+        problem = f"it would take {size / (1 << 30):.1f} GB of memory; the limit is {limit >> 30} GB."
+        raise InputError(problem, path=path, row=row, remedy="Write shorter lines of JSON, or Parquet.")
 
 
 def refuse_dense(rows: int, columns: int, path: Path) -> None:

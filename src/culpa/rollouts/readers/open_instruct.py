@@ -128,7 +128,7 @@ def _tokenizer(name: str) -> Tokenizer:
         remedy = 'Install it with: pip install "culpa[hf]", or leave --tokenizer out.'
         raise InputError("decoding tokens needs transformers.", remedy=remedy) from error
     try:
-        tokenizer: Tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+        tokenizer: Tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         problem = f"the tokenizer {shorten(name)!r} cannot be loaded ({shorten(error, 120)})."
         raise InputError(problem, remedy="Give the folder of the model that wrote the rollouts.") from error
