@@ -112,7 +112,7 @@ def test_logprobs_may_be_missing(tmp_path):
 def test_tokens_are_decoded_where_a_tokenizer_is_named(tmp_path, monkeypatch):
     class Words:
         @staticmethod
-        def from_pretrained(name):
+        def from_pretrained(name, **_):
             assert name == "folder"
             return Words()
 
@@ -138,7 +138,7 @@ def test_without_transformers_the_remedy_is_named(tmp_path, monkeypatch):
 
 
 def test_a_tokenizer_that_cannot_be_loaded_is_named(tmp_path, monkeypatch):
-    def fail(name):
+    def fail(name, **_):
         raise OSError(f"no such {name}")
 
     fake = SimpleNamespace(AutoTokenizer=SimpleNamespace(from_pretrained=fail))
