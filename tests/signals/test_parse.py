@@ -66,8 +66,8 @@ def test_weights_of_rewards_stand_one_after_the_other():
 
 NEEDS = {"clip": "3", "scale": "2", "length_penalty": "0.1", "overlong": "20,5", "kl_penalty": "0.1",
          "par": "0.5", "length_band": "1,2,3,4", "dcpo": "1",
-         "add_selected": "0.1", "selection_ratio": "correct", "flip": "0.2"}  # fmt: skip
-SEVERAL = {"weighted_sum", "normalise_then_sum", "trl_gdpo", "outcome_plus"}
+         "occupancy_penalty": "0.1", "add_selected": "0.1", "selection_ratio": "correct", "flip": "0.2"}  # fmt: skip
+SEVERAL = {"layered", "weighted_sum", "normalise_then_sum", "trl_gdpo", "outcome_plus"}
 
 
 @pytest.mark.parametrize("name", KNOWN)

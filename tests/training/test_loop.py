@@ -9,10 +9,10 @@ from tests.training.lab import letters, policy, prompts, settings, short, someti
 
 from culpa.dynamics import grpo, ppo, reinforce, rloo
 from culpa.errors import InputError
-from culpa.lm.forward import forward
-from culpa.signals import parse, stateless
+from culpa.lm.forward import forward, measure
+from culpa.signals import chain, parse, stateless
 from culpa.training.batch import advantages, rows_at
-from culpa.training.loop import Trainer
+from culpa.training.loop import Trainer, frozen
 
 
 def trainer(learner=None, scorers=None, **changes):
@@ -206,3 +206,28 @@ def test_an_infinite_advantage_is_refused():
         advantages(batch, "letters", merged, ())
     with pytest.raises(InputError, match="no reward 'truth'"):
         advantages(batch, "truth", step, ())
+
+
+def test_a_signal_that_reads_the_reference_gets_that_of_the_start():
+    """In the first step the policy is its reference and the penalty 0; later it is what both say of the outputs."""
+    seen = []
+    spy = stateless(lambda signal, group: seen.append(group) or signal)
+    run = trainer(rloo(4).with_signal(chain(parse("kl_penalty:0.5"), spy), "kl_penalty:0.5"))
+    plain = trainer(rloo(4))
+    assert plain.reference is None
+    seen.clear()  # what was made up to find out what the signal reads
+    first, start = run.step(0), frozen(run.reference)
+    assert seen[0].reference == pytest.approx(seen[0].logprob, abs=1e-5)
+    assert first.metrics["grad_norm"] == pytest.approx(plain.step(0).metrics["grad_norm"], rel=1e-4)
+    held, learn = {}, run._learn
+    run._learn = lambda drawn, pull: held.update(drawn=drawn, pull=pull) or learn(drawn, pull)
+    step = run.step(1)
+    drawn = held["drawn"]
+    said = measure(start, drawn.repeated(), [one.tokens for one in drawn.outputs])
+    due = np.array([one.logprob for one in said]).reshape(4, 4)
+    gap = seen[1].logprob - seen[1].reference
+    assert seen[1].reference == pytest.approx(due, abs=1e-5)
+    assert np.nansum(seen[1].tokens.reference, axis=0) == pytest.approx(due, abs=1e-5)
+    assert np.abs(gap).max() > 1e-3
+    shaped = step.batch.proxies["letters"] - 0.5 * gap
+    assert held["pull"] == pytest.approx(shaped - (shaped.sum(1, keepdims=True) - shaped) / 3)

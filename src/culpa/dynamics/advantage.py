@@ -19,7 +19,8 @@ class Advantage:
     rewards: (..., p, s), NaN = no verdict; start: (p, s) log-probabilities of the initial policy, -inf = an output that
     is not there; length: (p, s) tokens, for signals that ask. The scale is that of the learner: exact for its group
     size where a prompt has signals of two levels, else the limit of large groups. A signal with a memory keeps it
-    here, from call to call. Outputs without a verdict take the mean of the others: they are not pushed.
+    here, from call to call; one that draws by chance draws anew at each, from a fixed seed. Outputs without a verdict
+    take the mean of the others: they are not pushed.
 
     >>> even = np.log(np.full((1, 2), 0.5))
     >>> Advantage(Path("reinforce"), np.array([[1.0, 0.0]]), even)(np.exp(even), even).tolist()
@@ -40,7 +41,7 @@ class Advantage:
         if path.signal.output(shape) != shape:
             problem = f"a learner's signal keeps the shape of its rewards, this one makes {path.signal.output(shape)}"
             raise InputError(f"{problem} of {shape}.", remedy="Merge several rewards into one before the learner.")
-        self._state = path.signal.init(shape, None)
+        self._state = path.signal.init(shape, np.random.default_rng(0))
 
     def __call__(self, prob: Array, logp: Array) -> Array:
         """The advantage (..., p, s): sum_s prob A = 0 in every prompt, and 0 where there is no output."""

@@ -13,7 +13,9 @@ from culpa.signals import (
     entropy,
     envelope,
     flips,
+    gates,
     likely,
+    occupancy,
     pairs,
     penalty,
     pointwise,
@@ -103,7 +105,7 @@ def _called(kind: Any) -> str:
     return names.get(kind) or (", ".join(get_args(kind)) if get_origin(kind) is Literal else "set in Python only")
 
 
-def _makers(*modules: ModuleType) -> Mapping[str, Make]:
+def _makers(*modules: ModuleType) -> dict[str, Make]:
     """The public functions of the modules that give a step, by name."""
     found = {}
     for module in modules:
@@ -111,25 +113,29 @@ def _makers(*modules: ModuleType) -> Mapping[str, Make]:
             own = inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
             if own and get_type_hints(value).get("return") is Transform:
                 found[name] = value
-    return MappingProxyType(found)
+    return found
 
 
-KNOWN = _makers(
-    baseline,
-    deviation,
-    pointwise,
-    running,
-    several,
-    dead,
-    penalty,
-    presets,
-    saturate,
-    quantile,
-    likely,
-    envelope,
-    entropy,
-    selected,
-    pairs,
-    flips,
-    tiers,
+KNOWN: Mapping[str, Make] = MappingProxyType(
+    _makers(
+        baseline,
+        deviation,
+        pointwise,
+        running,
+        several,
+        dead,
+        penalty,
+        occupancy,
+        presets,
+        saturate,
+        quantile,
+        likely,
+        envelope,
+        entropy,
+        selected,
+        pairs,
+        flips,
+        tiers,
+    )
+    | {"layered": gates.layered}
 )

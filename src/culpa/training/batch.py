@@ -1,6 +1,6 @@
 """One step's outputs: which prompts, what the policy says, what it is told, and the advantage of every output."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.columns import TRUTH
 from culpa.signals import Group, Transform, group_of
 from culpa.signals.tokens import Tokens
+from culpa.training.adapters.stage import Stage, asked
 
 Scorers = Mapping[str, Scorer]  # the first is what is trained on; one called "truth" is only looked at
 
@@ -61,7 +62,8 @@ def advantages(batch: Rollouts, reward: str, chain: Transform, memory: Any, toke
     signal = batch.truth if reward == TRUTH else batch.proxies[reward]
     if signal is None:
         raise InputError(f"there is no reward {reward!r} in the batch.", remedy="Name one of the scorers.")
-    group: Group = replace(group_of(batch), tokens=tokens)
+    held = None if tokens is None or tokens.reference is None else np.nansum(tokens.reference, axis=0)
+    group: Group = replace(group_of(batch, reference=held), tokens=tokens)
     values, after = chain.apply(signal, group, memory)
     if values.ndim == 3:
         values = np.moveaxis(values, 0, -1)
@@ -73,11 +75,34 @@ def advantages(batch: Rollouts, reward: str, chain: Transform, memory: Any, toke
     return Advantages(values, after)
 
 
-def tokens_of(outputs: tuple[Output, ...], shape: tuple[int, int]) -> Tokens:
-    """What signals may know of single tokens: which there are, and how likely they were. Arrays (t, p, s)."""
-    longest = max(len(one.tokens) for one in outputs)
-    logprob = np.full((len(outputs), longest), np.nan)
-    for row, one in enumerate(outputs):
-        logprob[row, : len(one.logprobs)] = one.logprobs
-    stood = np.moveaxis(logprob.reshape(*shape, longest), -1, 0)
-    return Tokens(mask=~np.isnan(stood), logprob=stood)
+def tokens_of(outputs: tuple[Output, ...], shape: tuple[int, int], reference: Sequence[Array] | None = None) -> Tokens:
+    """What signals may know of single tokens: which there are, and how likely they were. Arrays (t, p, s).
+
+    reference: (t,) of every output, its tokens' log-probabilities under the policy that it is held to.
+    """
+    logprob = _stood([one.logprobs for one in outputs], shape)
+    held = None if reference is None else _stood(reference, shape)
+    return Tokens(mask=~np.isnan(logprob), logprob=logprob, reference=held)
+
+
+def asks_reference(signal: Transform | None, shape: tuple[int, int]) -> bool:
+    """Whether a learner's signal reads the reference policy; what else is wrong with it is said at the first step.
+
+    >>> from culpa.signals import parse
+    >>> asks_reference(parse("kl_penalty:0.1 | center"), (2, 4)), asks_reference(parse("center"), (2, 4))
+    (True, False)
+    """
+    if signal is None:
+        return False
+    try:
+        return "reference" in asked(Stage(signal), shape).fields
+    except InputError:
+        return False
+
+
+def _stood(rows: Sequence[Array], shape: tuple[int, int]) -> Array:
+    """(t,) of every output as (t, p, s), NaN where one has ended."""
+    found = np.full((len(rows), max(map(len, rows))), np.nan)
+    for row, one in enumerate(rows):
+        found[row, : len(one)] = one
+    return np.moveaxis(found.reshape(*shape, -1), -1, 0)

@@ -22,7 +22,7 @@ from culpa.lm.sample import Drawn, draw
 from culpa.objectives import Denominator, Objective, TokenBatch, objective_of
 from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.select import concat
-from culpa.training.batch import Scorers, advantages, judge, rows_at, tokens_of
+from culpa.training.batch import Scorers, advantages, asks_reference, judge, rows_at, tokens_of
 from culpa.training.log import metrics_of
 from culpa.training.settings import TrainSettings
 from culpa.training.world import World
@@ -44,7 +44,8 @@ class Trainer:
 
     policy     trained in place
     scorers    by name; the first is trained on, the others are looked at
-    reference  the policy that it is held to, where the learner has a KL weight; made here of the policy as it comes
+    reference  the policy that it is held to, where the learner has a KL weight or its signal asks for one; made here of
+               the policy as it comes
     """
 
     def __init__(
@@ -59,11 +60,12 @@ class Trainer:
         self.world = World() if world is None else world
         self.reward = next(iter(scorers))
         self.objective: Objective = objective_of(settings.learner, over=settings.reduction)
-        self.reference = frozen(policy) if settings.learner.kl > 0.0 else None
+        shape = (settings.prompts, settings.group)
+        self.asks = asks_reference(settings.learner.signal, shape)
+        self.reference = frozen(policy) if settings.learner.kl > 0.0 or self.asks else None
         self.weights = [one for one in policy.model.parameters() if one.requires_grad]
         self.optimizer = torch.optim.AdamW(self.weights, lr=settings.rate, weight_decay=0.0)
         self.chain = advantage_of(settings.learner)
-        shape = (settings.prompts, settings.group)
         self.memory: Any = self.chain.init(shape, np.random.default_rng([settings.seed, 1]))
 
     def step(self, number: int) -> Step:
@@ -74,7 +76,8 @@ class Trainer:
         drawn = draw(self.policy, own, self.settings.group, self.settings.sampling, seed=seed)
         batch = concat(self.world.gather([judge(drawn, self.scorers, step=number)]))
         outputs = tuple(self.world.gather(drawn.outputs))
-        found = advantages(batch, self.reward, self.chain, self.memory, tokens_of(outputs, batch.shape))
+        known = tokens_of(outputs, batch.shape, self.world.gather(self._held(drawn)) if self.asks else None)
+        found = advantages(batch, self.reward, self.chain, self.memory, known)
         self.memory = found.memory
         mine = found.values[self.world.share(range(len(rows)))]
         for group in self.optimizer.param_groups:
@@ -83,10 +86,19 @@ class Trainer:
         told |= {"learning_rate": self.settings.rate_at(number)}
         return Step(number, batch, metrics_of(batch, self.reward) | told)
 
+    def _held(self, drawn: Drawn) -> list[Array]:
+        """The outputs' log-probabilities under the reference policy, token by token, as a signal reads them."""
+        assert self.reference is not None
+        said = [one.tokens for one in drawn.outputs]
+        heat = self.settings.sampling.temperature
+        return [
+            one.logprobs for one in measure(self.reference, drawn.repeated(), said, heat, batch=self.settings.micro)
+        ]
+
     def _learn(self, drawn: Drawn, advantage: Array) -> dict[str, float]:
         """The steps of the optimizer on one batch: one, or as many as the learner's rounds have."""
         parts = micro_batches(drawn, advantage, self.settings.micro, self.policy.device)
-        if self.reference is not None:
+        if self.reference is not None and self.settings.learner.kl > 0.0:
             parts = [one.held_to(self.reference, self.settings.sampling.temperature) for one in parts]
         by = self._denominator(parts)
         told: dict[str, float] = {}

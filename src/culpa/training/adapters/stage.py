@@ -11,6 +11,7 @@ from culpa.signals import Group, Transform, equal_group, parse
 from culpa.signals.tokens import ANY, Tokens
 
 _SEVERAL = 3  # rewards or steps in a trial
+_MOST = 16  # rewards that a chain may merge
 _ROWS = 48
 _MIXIN = "Use the mixin: class Trainer(SignalMixin, GRPOTrainer), with signal=... (culpa.training.adapters.trl)."
 
@@ -117,11 +118,11 @@ def refuse_groups(stage: Stage, remedy: str = _MIXIN) -> None:
     """Raises where a chain asks which outputs belong to one prompt, or what else a reward function cannot know.
 
     Found by trying: outputs change their partners within a batch, and no value may change. A chain that merges takes
-    the scores of steps. What a step asks for under rare values alone is not seen.
+    the scores of steps, as many as it wants. What a step asks for under rare values alone is not seen.
     """
     rng = np.random.default_rng(1)
     shape = (_ROWS, 2)
-    values = rng.normal(size=(_SEVERAL, *shape) if stage.merges else shape)
+    values = rng.normal(size=(_wanted(stage), *shape) if stage.merges else shape)
     half = _ROWS // 2
     values[..., :half, :] = values[..., :half, :] > 0  # ties, and verdicts of 0 and 1
     length = rng.integers(1, 50, size=shape).astype(np.float64)
@@ -137,6 +138,18 @@ def refuse_groups(stage: Stage, remedy: str = _MIXIN) -> None:
     if not np.allclose(first[..., 0], second[..., 0], rtol=1e-9, atol=1e-12, equal_nan=True):
         problem = "the chain compares the outputs of one prompt, and a reward function is not told which they are."
         raise InputError(problem, remedy=remedy)
+
+
+def _wanted(stage: Stage) -> int:
+    """How many rewards a chain merges; three if it takes any number."""
+    count: int
+    for count in (_SEVERAL, *range(1, _MOST + 1)):
+        try:
+            stage.transform.apply(np.full((count, 2, 2), 0.5), equal_group((2, 2)), stage.fresh((count, 2, 2)))
+        except InputError:
+            continue
+        return count
+    return _SEVERAL  # what is wrong with it is said when it is tried for good
 
 
 def _chain(signal: Any) -> Transform:
