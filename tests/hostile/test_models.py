@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from culpa.errors import InputError  # noqa: E402
-from culpa.lm.model import from_folder  # noqa: E402
-from culpa.rollouts.readers.open_instruct import _tokenizer  # noqa: E402
+from culpa.errors import InputError
+from culpa.lm.model import from_folder
+from culpa.rollouts.readers.open_instruct import _tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CODE = """

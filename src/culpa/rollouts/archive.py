@@ -1,8 +1,11 @@
 """JSON inside zip archives from strangers: every member is checked before it is unpacked."""
 
+import lzma
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from culpa.errors import InputError, shorten
@@ -17,6 +20,22 @@ _RATIO_FROM = 1 << 20  # a small member may repeat itself as it likes
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _READABLE = _METHODS | ({93} if hasattr(zipfile, "ZIP_ZSTANDARD") else set())
 _ENCRYPTED = 0x1
+_BROKEN_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OverflowError, KeyError,
+               struct.error, zlib.error, lzma.LZMAError)  # fmt: skip
+
+
+@contextmanager
+def zip_members(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An open zip archive; a broken one is one clear error."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except InputError:
+        raise
+    except (*_BROKEN_ZIP, OSError) as error:
+        raise InputError(
+            f"not a readable zip archive ({shorten(error)}).", path=path, remedy="Was it cut off?"
+        ) from error
 
 
 def refuse_bombs(archive: zipfile.ZipFile, names: Iterable[str], path: Path, remedy: str) -> None:

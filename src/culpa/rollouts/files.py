@@ -2,10 +2,7 @@
 
 import codecs
 import io
-import lzma
 import re
-import zipfile
-import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -15,6 +12,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from culpa.errors import InputError, shorten
+from culpa.rollouts.archive import zip_members
 from culpa.rollouts.csv_rows import refuse_endless, refuse_ragged, separator
 from culpa.rollouts.dump import Kind, Peek, Span
 from culpa.rollouts.json_frame import Json, json_frame
@@ -147,25 +145,13 @@ def json_document(path: Path) -> object:
 
 
 @contextmanager
-def zip_members(path: Path) -> Iterator[zipfile.ZipFile]:
-    """An open zip archive; a broken one is one clear error."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(
-            f"not a readable zip archive ({shorten(error)}).", path=path, remedy="Was it cut off?"
-        ) from error
-
-
-@contextmanager
 def readable(path: Path | None) -> Iterator[None]:
     """Turns what polars, the system and the decoder raise into an `InputError` that names the file."""
     try:
         yield
     except InputError:
         raise
-    except (PolarsError, OSError, UnicodeDecodeError, MemoryError) as error:
+    except (PolarsError, OSError, UnicodeError, MemoryError) as error:
         raise InputError(f"cannot be read ({shorten(error, 200)}).", path=path) from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # polars' internal assertions; not an Exception

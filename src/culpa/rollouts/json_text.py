@@ -13,14 +13,15 @@ def parsed(text: str | bytes) -> object:
     """
     plain = text if isinstance(text, str) else text.decode("utf-8-sig")
     document: object = json.loads(plain)
-    return _whole(document) if "\\ud" in plain or "\\uD" in plain else document
+    return whole(document) if "\\ud" in plain or "\\uD" in plain else document
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """The same with "?" for half of a surrogate pair in any name or text of it."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
-        return [_whole(one) for one in value]
+        return [whole(one) for one in value]
     if isinstance(value, dict):
-        return {_whole(key): _whole(one) for key, one in value.items()}
+        return {whole(key): whole(one) for key, one in value.items()}
     return value

@@ -22,6 +22,7 @@ from culpa.errors import InputError, shorten
 from culpa.rollouts import columns as c
 from culpa.rollouts.candidates import Item, claim, frame_of, number
 from culpa.rollouts.dump import Dump, Options, Peek, one
+from culpa.rollouts.json_text import whole
 from culpa.rollouts.naming import listing
 
 NAME = "authors_pt"
@@ -97,6 +98,7 @@ def _load(path: Path) -> _Part:
     except Exception as error:  # what torch raises on damaged files has no common type
         remedy = "It may be cut off, or hold more than tensors, numbers and text, which is not loaded from strangers."
         raise InputError(f"torch cannot read it ({shorten(error)}).", path=path, remedy=remedy) from error
+    content = whole(content)
     if not isinstance(content, dict):
         raise InputError(f"expected a dictionary, got {type(content).__name__}.", path=path)
     for column in _NEEDED:

@@ -22,10 +22,10 @@ import polars as pl
 
 from culpa.errors import InputError, shorten
 from culpa.rollouts import columns as c
-from culpa.rollouts.archive import json_member, refuse_bombs
+from culpa.rollouts.archive import json_member, refuse_bombs, zip_members
 from culpa.rollouts.convert import NULL_IN_DUMP
 from culpa.rollouts.dump import Dump, Options, Peek, one
-from culpa.rollouts.files import json_document, kind_of, zip_members
+from culpa.rollouts.files import json_document, kind_of
 from culpa.rollouts.json_frame import Json
 
 NAME = "inspect_eval"
