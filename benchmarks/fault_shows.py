@@ -1,0 +1,6 @@
+def run(inputs, folder):
+    return {}
+
+
+def page(shows):
+    return ""
