@@ -64,6 +64,9 @@ REFUSED = {
     "a column called as a pattern": (
         lambda: each(**{"^.*$": 1.0}), "t.jsonl, column '^.*$': a column is called like a pattern. Rename it."
     ),
+    "a column called as a pattern in a later record": (
+        lambda: text("t.json", json.dumps([ROWS[0], ROWS[1] | {"*": 1}])), "t.json, column '*': a column is called like"
+    ),
     "features of single numbers": (lambda: each(features=0.5), "the features are no lists of equally many numbers."),
     "features of lists of lists": (lambda: each(features=[[0.5], [1.0]]), "the features are no lists of equally many"),
     "native names beside the format's own": (
@@ -103,6 +106,9 @@ READ = {
     "lists beside numbers inside one column": lambda: lines(*(ROWS[0] | {"x": [[1], 2]}, ROWS[1] | {"x": [[[1]]]})),
     "objects of other kinds inside one column": lambda: lines(
         *(ROWS[0] | {"x": {"a": [1, [2]]}}, ROWS[1] | {"x": {"a": [{"b": float("nan")}]}})
+    ),
+    "nothing in a list beside an object": lambda: lines(
+        *(ROWS[0] | {"x": {"a": [None]}}, ROWS[1] | {"x": {"a": [{"b": None}]}}, ROWS[2] | {"y": float("nan")})
     ),
     "nested fifty deep": lambda: each(x=json.loads("[" * 50 + "1" + "]" * 50), y=float("nan")),
     "duplicate keys": lambda: text("t.jsonl", '{"prompt_id": 1, "score": 1, "score": 2}\n' * 3),

@@ -85,6 +85,7 @@ def blocks(
         yield from _csv_blocks(path, drop)
     elif kind == "json":
         rows = [record for _, record in records(path)]
+        refuse_wide({name for record in rows for name in record}, path, rows=len(rows))
         if rows:
             yield json_frame(rows, strings).drop(drop, strict=False)
     else:

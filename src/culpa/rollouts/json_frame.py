@@ -1,7 +1,9 @@
 """JSON records as a frame: every column of one type, and nothing of what was written lost."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import cast
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -9,6 +11,10 @@ from polars.exceptions import PolarsError
 Json = dict[str, object]
 
 _DEEPEST = 20  # lists in lists
+_NUMBERS = (int, float)
+_TYPES: Mapping[object, pl.DataType] = MappingProxyType(
+    {None: pl.Null(), bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.String()}
+)
 
 
 def json_frame(rows: list[Json], strings: Collection[str] = ()) -> pl.DataFrame:
@@ -25,14 +31,18 @@ def _column(name: str, values: list[object], as_text: bool) -> pl.Series:
         if float in kinds:
             return pl.Series(name, [None if value is None else float(value) for value in values], dtype=pl.Float64)  # type: ignore[arg-type]
         if kinds & {list, dict}:
-            _shape(values)
+            return pl.Series(name, values, dtype=cast(pl.List, _dtype(_shape(values))).inner, strict=True)
         return pl.Series(name, values, strict=True)
     except (PolarsError, TypeError, OverflowError, UnicodeEncodeError):
         return _texts(name, values)
 
 
 def _shape(value: object, depth: int = 0) -> object:
-    """What a value consists of; `TypeError` where parts differ in kind or stand too deep, on which polars panics."""
+    """What a value consists of: a type, a list of one shape, or shapes by name.
+
+    `TypeError` where parts differ in kind or stand too deep. Left to itself polars looks at one value after the other,
+    and panics where a later one has more to it.
+    """
     if depth > _DEEPEST:
         raise TypeError("nested too deep")
     if isinstance(value, list):
@@ -42,7 +52,7 @@ def _shape(value: object, depth: int = 0) -> object:
         return [inner]
     if isinstance(value, dict):
         return {key: _shape(one, depth + 1) for key, one in value.items()}
-    return None if value is None else float if type(value) in (int, float) else type(value)
+    return None if value is None else type(value)
 
 
 def _merged(one: object, other: object) -> object:
@@ -52,7 +62,17 @@ def _merged(one: object, other: object) -> object:
         return [_merged(one[0], other[0])]
     if isinstance(one, dict) and isinstance(other, dict):
         return one | {key: _merged(one.get(key), shape) for key, shape in other.items()}
+    if one in _NUMBERS and other in _NUMBERS:
+        return float
     raise TypeError("parts of different kinds")
+
+
+def _dtype(shape: object) -> pl.DataType:
+    if isinstance(shape, list):
+        return pl.List(_dtype(shape[0]))
+    if isinstance(shape, dict):
+        return pl.Struct({name: _dtype(one) for name, one in shape.items()})
+    return _TYPES[shape]
 
 
 def _texts(name: str, values: list[object]) -> pl.Series:
