@@ -6,17 +6,20 @@ the order of the tasks, few at a time. An actor that is lost with its node begin
 
 import logging
 import math
+import os
 import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from culpa.engines.engine import Opening, Outcome, R, T, Work, outcome, result_of
 from culpa.engines.local import cores
 from culpa.errors import InputError, shorten
 
+_TOKEN = Path.home() / ".ray" / "auth_token"
 LOSSES = 3  # so often the same part may be lost with its worker
 PATIENCE = 600  # seconds for a cluster without room
 _TELLS = "_worker_logs_enabled"  # of ray._private.worker, which Ray itself turns off in breakpoints
@@ -149,6 +152,8 @@ class _Worker:
 @contextmanager
 def _cluster(address: str | None, processes: int | None) -> Iterator[Any]:
     """Ray, connected and quiet; what was connected before stays so."""
+    if address and _TOKEN.is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a cluster asks for it, and clients send none unless told to
     try:
         import ray  # noqa: PLC0415 - an extra
     except ImportError as error:
