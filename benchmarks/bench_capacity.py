@@ -162,7 +162,7 @@ def main() -> None:
 
 
 def run() -> None:
-    measure([7], 1)
+    measure([5, 6, 7, 8], 1)
 
 
 if __name__ == "__main__":
