@@ -122,10 +122,10 @@ def page(record):
     wrong = sum(bool(row["wrong"]) for one in record["kills"] for row in one["kills"])
     lines = [HEAD, "```console\n$ make faults\n```\n", "## Killed at any moment\n"]
     lines += [
-        f"{total} times the whole process group of a command got SIGKILL at a random moment (seed {SEED}), and the same "
-        f"command was run again: **{wrong} differences** from the bytes of an undisturbed run.\n",
-        "| Command | Undisturbed | Kills | before any part | with parts | while a file was written | output whole "
-        "already | Differences |",
+        f"{total} times the whole process group of a command got SIGKILL at a random moment (seed {SEED}), and the "
+        f"same command was run again: **{wrong} differences** from the bytes of an undisturbed run.\n",
+        "| Command | Undisturbed | Kills | before any part | with parts | while a file was written | "
+        "output whole already | Differences |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in record["kills"]:
@@ -140,10 +140,10 @@ def page(record):
         )
     lines += [
         "",
-        "Looked at after every kill: the output is absent, what stood there before, or whole. After every second run: its "
-        "exit status, the bytes of every file, and that nothing else is left. A file is written under another name beside "
-        "its place and then renamed; what a kill leaves of such a file, the next run takes away, knowing by a lock on it "
-        "that nobody is still writing.\n",
+        "Looked at after every kill: the output is absent, what stood there before, or whole. After every second run: "
+        "its exit status, the bytes of every file, and that nothing else is left. A file is written under another name "
+        "beside its place and then renamed; what a kill leaves of such a file, the next run takes away, knowing by a "
+        "lock on it that nobody is still writing. `train` writes a folder: its rollouts, log, checkpoints and model.\n",
     ]
     return "\n".join(lines) + "\n" + fault_shows.page(record["shows"])
 

@@ -33,6 +33,7 @@ def cluster():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # for the nodes and for commands alike, whatever this user has
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
         nodes = [made.add_node(num_cpus=1, wait=False) for _ in range(3)]
         made.wait_for_nodes()

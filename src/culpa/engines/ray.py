@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -21,7 +22,9 @@ from culpa.errors import InputError, shorten
 
 _TOKEN = Path.home() / ".ray" / "auth_token"
 LOSSES = 3  # so often the same part may be lost with its worker
+STARTS = 8  # so often in a row a worker may be lost while it starts
 PATIENCE = 600  # seconds for a cluster without room
+_SHORTEST, _LONGEST = 0.5, 8.0  # seconds until the next start after one that was lost
 _TELLS = "_worker_logs_enabled"  # of ray._private.worker, which Ray itself turns off in breakpoints
 _KNOCKING = 10  # seconds for whoever listens at an address
 _WAITING = 2  # results that may wait for their turn, for each actor
@@ -74,6 +77,7 @@ class _Pool:
         self.busy: dict[Any, tuple[Any, int]] = {}  # promise -> the actor, and the task's number; -1: it is starting
         self.lost: Counter[int] = Counter()  # how often each task was lost
         self.again: list[int] = []  # tasks to hand out again
+        self.due: list[float] = []  # when actors are to be hired; a cluster takes seconds to see that a node is gone
         for _ in range(size):
             self._hire()
 
@@ -103,29 +107,44 @@ class _Pool:
 
     def _next(self, total: int) -> dict[int, Outcome]:
         """What the next one that is ready has done."""
-        patience = None if any(number >= 0 for _, number in self.busy.values()) else PATIENCE
-        ready, _ = self.ray.wait(list(self.busy), num_returns=1, timeout=patience)
-        if not ready:
+        while self.due and self.due[0] <= time.monotonic():
+            self.due.pop(0)
+            self._hire()
+        working = any(number >= 0 for _, number in self.busy.values())
+        pause = max(0.0, self.due[0] - time.monotonic()) if self.due else None if working else PATIENCE
+        if not self.busy:
+            time.sleep(pause or 0.0)
+            return {}
+        ready, _ = self.ray.wait(list(self.busy), num_returns=1, timeout=pause)
+        if ready:
+            return self._done(ready[0], total)
+        if not self.due:
             problem = f"no worker could be started on the cluster for {PATIENCE} seconds."
             raise InputError(problem, remedy="Look at `ray status`: are processors free?")
-        actor, number = self.busy.pop(ready[0])
+        return {}
+
+    def _done(self, promise: Any, total: int) -> dict[int, Outcome]:
+        actor, number = self.busy.pop(promise)
         try:
-            found = self.ray.get(ready[0])
+            found = self.ray.get(promise)
         except (self.ray.exceptions.RayActorError, self.ray.exceptions.ObjectLostError) as error:
             self._replace(actor, number, total, error)
             return {}
         self.free.append(actor)
+        if number < 0:
+            self.lost[number] = 0  # a start that fails counts with those right before it
         return {} if number < 0 else {number: found}
 
     def _replace(self, actor: Any, number: int, total: int, error: Exception) -> None:
         self.lost[number] += 1
-        if self.lost[number] >= LOSSES:
-            what = "a worker" if number < 0 else f"part {number + 1} of {total}"
-            problem = f"{what} was lost {LOSSES} times ({shorten(error, 120)})."
+        if self.lost[number] >= (LOSSES if number >= 0 else STARTS):
+            what = "a worker that was starting" if number < 0 else f"part {number + 1} of {total}"
+            problem = f"{what} was lost {self.lost[number]} times ({shorten(error, 120)})."
             raise InputError(problem, remedy="Often memory has run out: use fewer --processes.") from error
         self.again += [number] if number >= 0 else []
         self.ray.kill(actor)
-        self._hire()
+        wait = 0.0 if number >= 0 else min(_LONGEST, _SHORTEST * 2 ** (self.lost[number] - 1))
+        self.due = sorted([*self.due, time.monotonic() + wait])
 
 
 class _Worker:
