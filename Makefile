@@ -8,7 +8,7 @@ BROWSER := --no-install-recommends chromium fonts-dejavu-core
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: demo test check browser docs bench clean
+.PHONY: demo test check browser docs bench faults clean
 
 demo: .venv/core
 	$(BIN)/culpa demo --output out/demo
@@ -34,6 +34,10 @@ docs: .venv/docs
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/run.py
+
+# A quarter of an hour: kills commands at a hundred random moments, fills disks, damages files; writes docs/faults.md.
+faults: .venv/dev
+	$(BIN)/python benchmarks/faults.py
 
 clean:
 	rm -rf .venv out dist benchmarks/data

@@ -300,8 +300,8 @@ def page(shows):
 def _judged(found):
     lines = [
         "## A judge that fails in every way\n",
-        f"A server on this machine, eight outputs for each way to fail, `--tries 3 --timeout 0.5`; {found['seconds']} s, "
-        "for waits grow as 1, 2, 4 seconds, each times a number in [0.5, 1.5). What has no score is NaN, with a reason, "
+        f"A server on this machine, eight outputs for each way, `--tries 3 --timeout 0.5`; {found['seconds']} s, for "
+        "waits grow as 1, 2, 4 seconds, each times a number in [0.5, 1.5). What has no score is NaN, with a reason, "
         "and never 0.\n",
         "| The judge | Outputs | Requests | Scores | Without, by reason | Zeros |",
         "|---|---|---|---|---|---|",
