@@ -38,6 +38,22 @@ def test_the_same_seed_gives_the_same_bytes(ready, tmp_path):
     assert (tmp_path / "a.parquet").read_bytes() != (tmp_path / "c.parquet").read_bytes()
 
 
+def test_the_number_of_processes_and_the_place_change_no_part(ready):
+    import culpa.cli.sample as verb
+
+    def stop(*_given, **_more):
+        raise KeyboardInterrupt
+
+    asked = ("sample", "my-model", "prompts.jsonl", "--output", "r.parquet", *SHORT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verb, "write", stop)
+        assert ready(*asked).code == 130
+    ran = ready(*asked, "--processes", 2, "--engine", "local")
+    assert ran.code == 0, ran.err
+    assert "drawn: 0 outputs in" in ran.err
+    assert "; 24 from an earlier run" in ran.err
+
+
 def test_then_scored_then_audited(ready):
     ready("sample", "my-model", "prompts.jsonl", "--output", "r.parquet", *SHORT)
     functions = ("--with", "truth=rewards.py:score", "--with", "short=rewards.py:short", "--answer", "answer")

@@ -230,6 +230,64 @@ def test_a_server_that_is_gone_keeps_what_is_finished(culpa, monkeypatch):
     assert not Path("o.parquet").exists()
 
 
+def test_two_processes_write_the_bytes_of_one(culpa, rollouts):
+    for name, more in (("a", ()), ("b", ("--processes", 2))):
+        ran = culpa("score", rollouts, "--with", "n=rewards.py:length", "--output", f"{name}.parquet", *more)
+        assert ran.code == 0, ran.err
+        culpa("score", rollouts, "--with", "n=rewards.py:length", "--block", 9, "--output", f"{name}2.parquet", *more)
+    assert len({Path(f"{name}.parquet").read_bytes() for name in ("a", "b", "a2", "b2")}) == 1
+    assert re.search(r"culpa: n: 160 outputs in [\d.]+ s with loading, ", ran.err)
+    assert not Path("b.parquet.parts").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--address", "h:1"), "an address is for Ray. Say --engine ray, or leave the address out."),
+        (("--processes", 0), "Invalid value for '--processes': "),
+        (("--engine", "spark"), "'spark' is not one of 'local', 'ray'."),
+    ],
+)
+def test_engines_that_cannot_be(culpa, rollouts, arguments, said):
+    ran = culpa("score", rollouts, "--with", "n=rewards.py:length", "--output", "o.parquet", *arguments)
+    assert ran.code == 2
+    assert said in " ".join(ran.err.split())
+
+
+def test_a_judge_that_fails_half_of_the_time(culpa, monkeypatch):
+    """Every other request gets 500, one output only garbage, one nothing: tried again, then NaN with a reason."""
+    from tests.lm.server import ok, serving
+
+    from culpa.lm import line
+
+    monkeypatch.setattr(line, "FIRST_WAIT", 0.0)
+    case.frame(12, 1).write_parquet("few.parquet")
+    Path("judge.txt").write_text("{response}")
+    seen_ = {}
+
+    def answer(body, _):
+        text = body["messages"][0]["content"]
+        seen_[text] = seen_.get(text, 0) + 1
+        if text.startswith("answer 3"):
+            return 200, "<html>"
+        if text.startswith("answer 5"):
+            return None
+        score_ = ok({"choices": [{"message": {"content": "Score: 7"}}]})
+        return (500, "") if seen_[text] % 2 else score_
+
+    asked = ("score", "few.parquet", "--judge-template", "judge.txt", "--tries", 3, "--threads", 1, "--output")
+    with serving(answer) as (url, seen):
+        ran = culpa(*asked, "o.parquet", "--with", f"j=judge:{url}#m")
+    assert ran.code == 0, ran.err
+    found = pl.read_parquet("o.parquet").select("response", "proxy.j", "proxy.j.reason")
+    for text, value, reason in found.rows():
+        wanted = {"answer 3": "reply: no JSON", "answer 5": "no connection"}.get(text[:8].strip())
+        assert value == (None if wanted else 7.0)
+        assert (reason is None) if wanted is None else reason.startswith(wanted)
+    assert "2 of 12 outputs have no score (no connection 1, reply 1); the first: reply: no JSON" in ran.err
+    assert len(seen.bodies) == 10 * 2 + 2 * 3
+
+
 def test_models_score_and_measure(culpa, rollouts):
     classifiers = pytest.importorskip("tests.lm.classifiers")
     from tests.lm.models import llama

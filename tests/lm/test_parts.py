@@ -121,6 +121,49 @@ def test_a_part_that_cannot_be_read_is_made_again(folder):
     assert work.done == [1]
 
 
+@pytest.mark.parametrize("bytes_", [b"", b"PAR1", b"\x00" * 400, b"PAR1" + b"\xff" * 200 + b"\xff\xff\xff\x7fPAR1"])
+def test_damaged_parts_are_made_again(folder, bytes_):
+    list(made(Work(), 3, folder, RUN))
+    whole = (folder / "000001.parquet").read_bytes()
+    for data in (bytes_, whole[: len(whole) // 2], whole[:8] + bytes(len(whole) - 16) + whole[-8:]):
+        (folder / "000001.parquet").write_bytes(data)
+        work = Work()
+        assert pl.concat(made(work, 3, folder, RUN)).equals(pl.concat(map(frame, range(3))))
+        assert work.done == [1]
+        assert (folder / "000001.parquet").read_bytes() == whole
+
+
+def test_a_run_without_a_part_leaves_nothing(folder):
+    with pytest.raises(KeyboardInterrupt):
+        list(made(Work(fails=[0]), 2, folder, RUN))
+    assert not folder.exists()
+
+
+def test_parts_beyond_the_last_are_not_looked_at(folder):
+    list(made(Work(), 2, folder, RUN))
+    (folder / "000007.parquet").write_bytes(b"")
+    assert len(list(made(Work(fails=[0, 1]), 2, folder, RUN))) == 2
+
+
+def test_blocks_tell_which_are_new(folder):
+    keep = Keep(folder, RUN)
+    list(made(Work(), 3, folder, RUN))
+    (folder / "000001.parquet").unlink()
+    assert [block.fresh for block in blocks(plain(frame), range(3), keep)] == [False, True, False]
+    assert [block.fresh for block in blocks(plain(frame), range(2))] == [True, True]
+
+
+def test_two_processes_make_the_same_parts_in_order(tmp_path):
+    """Each part is there as soon as its frame is handed on, and none after it."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    list(blocks(plain(frame), range(6), Keep(one, RUN)))
+    for number, _ in enumerate(blocks(plain(frame), range(6), Keep(two, RUN), Local(2))):
+        assert finished(two) == set(range(number + 1))
+    assert {path.name: path.read_bytes() for path in one.iterdir()} == {
+        path.name: path.read_bytes() for path in two.iterdir()
+    }
+
+
 def test_clear_leaves_what_is_not_its_own(folder):
     list(made(Work(), 2, folder, RUN))
     (folder / ".000002.parquet.ab.part").write_bytes(b"half")
