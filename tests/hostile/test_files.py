@@ -125,6 +125,31 @@ def test_what_is_odd_and_whole_is_read(culpa, make):
     assert again.size in (2, 3)
 
 
+def test_files_that_do_not_fit_together_are_refused(culpa):
+    lines(ROWS[0] | {"x": [{"a": [1]}]}, name="a.jsonl")
+    lines(ROWS[1] | {"x": [{"a": "b"}]}, name="b.jsonl")
+    ran = culpa("convert", "a.jsonl", "b.jsonl", "out.parquet")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "a column is of other kinds in other files or blocks (" in ran.err
+
+
+def test_csv_without_a_line_is_refused(culpa):
+    ran = culpa("convert", text("t.csv", "\r\n\r\n"), "out.parquet")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "fault of culpa" not in ran.err
+
+
+@pytest.mark.parametrize(("score", "code"), [(1.7e308, 2), (0.9e150, 0)], ids=["refused", "read"])
+@pytest.mark.parametrize("verb", ["audit", "rehearse"])
+def test_scores_whose_squares_are_no_numbers_are_refused(culpa, verb, score, code):
+    rows = [{"prompt_id": f"q{n // 2}", "score": (-1) ** n * score, "truth": n % 2} for n in range(8)]
+    ran = culpa(verb, lines(*rows), "--truth", "truth", "--horizon", "steps=3")
+    assert ran.code == code, ran.err
+    assert "Warning" not in ran.err
+    if code:
+        assert ran.err == "culpa: 'score' is 1.7e+308 for prompt 'q0'. The limit is 1e+150: scale the scores.\n"
+
+
 def test_half_of_a_character_is_a_question_mark(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = read(each(prompt_id="a\ud800", **{"na\udfffme": "\U0001f600 \ud83d"}))

@@ -102,7 +102,7 @@ def command(
         check_target(plot)
         check_plot(plot)
     until, path = parse_horizon(horizon, max_steps), learner(learner_name).with_kl(kl)
-    rollouts = read(files or [], truth=truth, proxies=check or (), names=names, options=options)
+    rollouts = s.bounded(read(files or [], truth=truth, proxies=check or (), names=names, options=options))
     found = advise(rollouts, learner=path, horizon=until, eta=eta, seed=seed)
     if plot is not None:
         say(f"drawn: {write_advice_plot(found, plot)}")

@@ -55,7 +55,7 @@ def main() -> None:
     """
     tolerate_encodings()
     try:
-        with _one_thread():
+        with _one_thread(), _no_remarks():
             app()
     except InputError as error:
         say(error)
@@ -79,6 +79,13 @@ def _one_thread() -> AbstractContextManager[object]:
 
     limits: AbstractContextManager[object] = threadpool_limits(1)
     return limits
+
+
+def _no_remarks() -> AbstractContextManager[object]:
+    """What is larger than a number can be is infinite or unknown in the result; NumPy says nothing of it on its own."""
+    import numpy as np  # noqa: PLC0415 - the verbs have it
+
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def _refused(error: OSError) -> str:

@@ -54,7 +54,8 @@ def variance(values: ArrayLike, weights: ArrayLike | None = None) -> Array:
     [1.0, 0.0]
     """
     centre, deviation, share = centred(values, weights)
-    return np.where(np.isnan(centre), np.nan, (share * np.square(deviation)).sum(axis=-1))
+    with np.errstate(over="ignore"):  # infinite where it is larger than a number can be
+        return np.where(np.isnan(centre), np.nan, (share * np.square(deviation)).sum(axis=-1))
 
 
 def spread(values: ArrayLike) -> Array:

@@ -35,7 +35,7 @@ def refuse_ragged(path: Path) -> None:
     """Says which row has too many fields."""
     with path.open(newline="", encoding="utf-8-sig") as file, suppress(csv.Error, UnicodeDecodeError):
         rows = csv.reader(file, delimiter=separator(path))
-        width = len(next(rows))
+        width = len(next(rows, []))
         for row, fields in enumerate(rows, start=2):
             if len(fields) > width:
                 problem = f"there are {len(fields)} fields under {width} names."

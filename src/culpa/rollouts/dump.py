@@ -8,6 +8,7 @@ from typing import Literal, Protocol, cast
 
 import polars as pl
 
+from culpa.errors import InputError, shorten
 from culpa.rollouts.limits import refuse_wide
 
 Kind = Literal["parquet", "jsonl", "json", "csv", "zip", "torch", "folder"]
@@ -81,7 +82,11 @@ def stacked(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     for name, dtype in (column for frame in frames for column in frame.schema.items()):
         shapes.setdefault(name, set()).add(_shape(dtype))
     mixed = [name for name, found in shapes.items() if not all(max(found, key=len).startswith(one) for one in found)]
-    return pl.concat([_as_json(frame, mixed) for frame in frames], how="diagonal_relaxed")
+    try:
+        return pl.concat([_as_json(frame, mixed) for frame in frames], how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        problem = f"a column is of other kinds in other files or blocks ({shorten(error, 200)})."
+        raise InputError(problem, remedy="Read the files one by one.") from error
 
 
 def _shape(dtype: pl.DataType) -> str:

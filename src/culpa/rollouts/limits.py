@@ -1,9 +1,12 @@
 """Sizes from which on a file is refused, since no rollouts look so and what is made of it would fill the memory."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from culpa.errors import InputError
+import numpy as np
+import numpy.typing as npt
+
+from culpa.errors import InputError, shorten
 
 LINE_BYTES = 64 << 20  # of JSON or CSV: no record of a rollout is that long
 COLUMNS = 10_000  # of a table
@@ -12,6 +15,7 @@ OBJECT_BYTES = 4 << 30  # that a JSON document may take as lists and numbers
 LINE_OBJECT_BYTES = 1 << 30  # and a line of JSON
 DECODED_BYTES = 1 << 30  # of Parquet, from which on it must not be packed more tightly than rollouts are
 DECODED_RATIO = 2000
+SCORE = 1e150  # in size: its square is still a number
 
 _WIDE = 1000
 _REST = "Keep the columns that matter."
@@ -63,3 +67,12 @@ def refuse_dense(rows: int, columns: int, path: Path) -> None:
             f"The limits are {DECODED_BYTES >> 30} GB and a ratio of {DECODED_RATIO}. Write the file with fewer rows."
         )
         raise InputError(problem, path=path, remedy=remedy)
+
+
+def refuse_large(scores: Mapping[str, npt.NDArray[np.float64]], ids: npt.NDArray[np.object_]) -> None:
+    """Complains of a score, by its name, whose square would be larger than a number can be."""
+    for name, values in scores.items():
+        large = np.abs(values) > SCORE
+        if large.any():
+            problem = f"{shorten(name)!r} is {values[large][0]:.3g} for prompt {shorten(ids[large.any(axis=1)][0])!r}."
+            raise InputError(problem, remedy=f"The limit is {SCORE:g}: scale the scores.")
