@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from os.path import isdir
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -145,7 +146,7 @@ def check_spec(spec: Spec, way: Way) -> None:
 
 
 def _kind(source: str) -> Kind:
-    if Path(source).is_dir():
+    if isdir(source):
         return "model"
     if source.startswith(_JUDGE):
         return "judge"

@@ -1,6 +1,7 @@
 """What a reward gave back, as numbers; what is no number has a reason, and is never 0."""
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -81,10 +82,10 @@ def _score(value: object) -> Score:
         return Score(math.nan, "none")
     if not isinstance(value, int | float):
         return Score(math.nan, "type", f"{_kind(value)} where a number is due")
-    if math.isnan(value):
+    if value != value:  # a whole number may be too large for `isnan`
         return Score(math.nan, "nan")
-    if math.isinf(value):
-        return Score(math.nan, "infinite", str(value))
+    if abs(value) > sys.float_info.max:
+        return Score(math.nan, "infinite", str(float("inf") if value > 0 else -float("inf")))
     return Score(float(value))
 
 

@@ -1,5 +1,6 @@
 """The reward's name as it is written: `module:function` or `file.py:function`."""
 
+from os.path import isfile
 from pathlib import Path
 
 from culpa.errors import InputError, shorten
@@ -19,7 +20,7 @@ def parse_target(text: str) -> Target:
         raise InputError(problem, remedy="Write module:function or file.py:function.")
     if place.endswith(".py") or "/" in place:
         path = Path(place)
-        if not path.is_file():
+        if not isfile(place):
             raise InputError("there is no such file.", path=path, remedy="Check the path of the reward.")
         return Target("", path, function)
     if not all(part.isidentifier() for part in place.split(".")):

@@ -135,7 +135,8 @@ def _tidy(weight: Array, present: Mask) -> Array:
         count = int(np.isnan(weight[present]).sum())
         raise InputError(f"{count} weights are missing.", column=c.WEIGHT, remedy="Give all of them, or none.")
     weight = np.where(present, weight, 0.0)
-    mass = weight.sum(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        mass = weight.sum(axis=1, keepdims=True)
     off = np.abs(mass - 1)
     near = (off > _WEIGHT_EXACT) & (off < _WEIGHT_ROUNDING)
     tidy: Array = np.where(near, weight / np.where(near, mass, 1.0), weight)

@@ -37,6 +37,7 @@ NAME = "verifiers_v1"
 _TRACES = "traces.jsonl"
 _STEPS = "step_*/*/*/" + _TRACES
 _STEP = re.compile(r"step_(\d+)/(train|eval)/(?:all|effective)$")
+_LARGEST = 1e300  # of a log-probability, in size
 _NEEDED = ("task", "nodes", "rewards")
 _ROWS = 1024  # traces are long; so many are held at once
 _OTHERS = ("id", "is_completed", "stop_condition")
@@ -153,7 +154,7 @@ def _tokens(branch: list[Json]) -> tuple[float | None, float | None]:
     length = sum(sum(map(bool, mask)) for mask in masks if isinstance(mask, list))
     lists = [node.get("logprobs") for node in branch if _sampled(node)]
     each = [value for values in lists if isinstance(values, list) for value in values]
-    known = len(each) == length and all(isinstance(value, int | float) for value in each)
+    known = len(each) == length and all(isinstance(one, int | float) and not abs(one) > _LARGEST for one in each)
     return float(length), float(sum(each)) if known else None
 
 

@@ -118,7 +118,7 @@ def read_log(path: Path) -> Iterator[StepReport]:
             row = json.loads(line.decode("utf-8"))
             figures = {name: float(value) for name, value in row.items() if name not in ("step", "alarms")}
             yield report_of(int(row["step"]), figures)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             problem = f"not a line of a watch's log ({shorten(error)})."
             raise InputError(problem, path=path, row=number, remedy="Name a file that --jsonl wrote.") from error
 
