@@ -82,7 +82,7 @@ def _score(value: object) -> Score:
         return Score(math.nan, "none")
     if not isinstance(value, int | float):
         return Score(math.nan, "type", f"{_kind(value)} where a number is due")
-    if value != value:  # a whole number may be too large for `isnan`
+    if isinstance(value, float) and math.isnan(value):
         return Score(math.nan, "nan")
     if abs(value) > sys.float_info.max:
         return Score(math.nan, "infinite", str(float("inf") if value > 0 else -float("inf")))
