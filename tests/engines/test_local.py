@@ -90,6 +90,12 @@ def test_the_task_of_a_killed_worker_is_done_again(tmp_path):
 
 
 @pytest.mark.slow
+def test_deaths_count_where_they_come_in_a_row(tmp_path):
+    assert list(TWO.map(work.on(work.die_odd, tmp_path), range(7))) == list(range(7))
+    assert len(list(tmp_path.glob("*.died"))) == DEATHS
+
+
+@pytest.mark.slow
 def test_a_task_that_kills_its_worker_each_time_is_given_up(tmp_path):
     results = TWO.map(work.on(work.die, tmp_path), range(6))
     with pytest.raises(InputError) as error:
@@ -108,6 +114,15 @@ def test_whoever_stops_early_leaves_no_process_behind(tmp_path):
     assert pids
     results.close()
     assert work.all_gone(pids)
+    assert not multiprocessing.active_children()
+
+
+def test_whoever_stops_early_does_not_wait_for_the_rest():
+    results = TWO.map(plain(work.sleep_later), range(9))
+    assert next(results) == 0
+    began = time.monotonic()
+    results.close()
+    assert time.monotonic() - began < 30
     assert not multiprocessing.active_children()
 
 

@@ -40,6 +40,22 @@ def sleep(folder, _):
     time.sleep(60)
 
 
+def sleep_later(number):
+    """All but the first."""
+    time.sleep(60 if number else 0)
+    return number
+
+
+def die_odd(folder, number):
+    """The worker is killed on every second task, once each."""
+    marker = folder / f"{number}.died"
+    if number % 2 and not marker.exists():
+        time.sleep(0.3)  # so that the results before it are there
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
 def die_once(folder, number):
     """The worker is killed on the second task, the first time."""
     marker = folder / "died"
