@@ -32,7 +32,7 @@ class Case(NamedTuple):
     codes: tuple[int, ...] = (2,)
 
 
-def cases() -> Iterator[Case]:
+def cases() -> Iterator[Case]:  # noqa: PLR0915 - a table
     """All of them."""
     yield Case("zip bomb: one member of 1 GB", _bomb)
     yield Case("zip bomb: 4,000 members of 1 MB", _many_members)
@@ -66,7 +66,8 @@ def cases() -> Iterator[Case]:
     yield Case("a message about a value of 1 MB", lambda f: _rows(f, [{"prompt_id": "a", "score": "x" * (1 << 20)}]))
     yield Case("a column of a name of 1 MB", lambda f: _rows(f, [{"prompt_id": "a", "score_" + "x" * (1 << 20): "no"}]))
     yield Case("duplicate columns, CSV", lambda f: _text(f, "t.csv", "prompt_id,score,score\na,1,2\n"))
-    yield Case("duplicate keys, JSON lines", lambda f: _text(f, "t.jsonl", '{"prompt_id": 1, "score": 1, "score": 2}\n' * 2),
+    twice = '{"prompt_id": 1, "score": 1, "score": 2}\n' * 2
+    yield Case("duplicate keys, JSON lines", lambda f: _text(f, "t.jsonl", twice),
                (0, 2))  # fmt: skip
     yield Case("integers over 64 bit", lambda f: _rows(f, [{"prompt_id": 2**70, "score": 2**70}] * 2), (0, 2))
     yield Case(
@@ -93,7 +94,8 @@ def main() -> None:
             continue
         facts = measured(case)
         found.append(facts)
-        print(f"{'ok ' if facts['ok'] else 'BAD'} {facts['seconds']:6.1f} s {facts['megabytes']:6} MB  exit {facts['code']}  "
+        used = f"{facts['seconds']:6.1f} s {facts['megabytes']:6} MB  exit {facts['code']}"
+        print(f"{'ok ' if facts['ok'] else 'BAD'} {used}  "
               f"{case.name}: {facts['said'][:150]}", flush=True)  # fmt: skip
     Path(sys.argv[1]).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
@@ -105,8 +107,9 @@ def measured(case: Case, seconds: float = SECONDS) -> dict[str, Any]:
         argv = _made(case, folder)
         argv = argv if argv[0] in ("audit", "convert") else ["convert", *argv, "out.parquet"]
         began = time.monotonic()
-        process = subprocess.Popen([sys.executable, "-m", "culpa.cli.app", *argv], cwd=folder, stdout=subprocess.DEVNULL,
-                                   stderr=(folder / "err").open("wb"), preexec_fn=_limit)  # fmt: skip
+        command = [sys.executable, "-m", "culpa.cli.app", *argv]
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=(folder / "err").open("wb"),
+                                   preexec_fn=_limit)  # fmt: skip  # noqa: PLW1509 - there is one thread
         done, status, usage = os.wait4(process.pid, os.WNOHANG)
         while not done and time.monotonic() - began < seconds:
             time.sleep(0.02)

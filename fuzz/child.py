@@ -20,8 +20,8 @@ _EVERY = 256  # executions between two notes of the state
 sys.dont_write_bytecode = True
 with atheris.instrument_imports(include=["culpa"]):
     from fuzz.all import known
-from fuzz.bounds import MEGABYTES, Judge, save
-from fuzz.target import Target
+from fuzz.bounds import MEGABYTES, Judge, save  # noqa: E402 - after what is watched
+from fuzz.target import Target  # noqa: E402
 
 
 def main() -> None:
@@ -46,60 +46,71 @@ def main() -> None:
         print("as promised" if found is None else f"{found.key}\n{found.story}")
         shutil.rmtree(place)
         sys.exit(found is not None)
-    _fuzz(target, judge, place, asked, state)
+    Campaign(target, judge, place, asked, state).run()
 
 
-def _fuzz(target: Target, judge: Judge, place: Path, asked: argparse.Namespace, state: Path | None) -> None:
-    began, count, keys = time.monotonic(), 0, dict[str, str]()
-    corpus, seeds = ROOT / "corpus" / target.name, place / "seeds"
-    for folder in (corpus, seeds):
-        folder.mkdir(parents=True, exist_ok=True)
-    before = len(list(corpus.iterdir()))
-    given = target.seeds()
-    for number, seed in enumerate(given):
-        (seeds / str(number)).write_bytes(seed)
+class Campaign:
+    """What has been done of one target's share."""
 
-    def note() -> None:
+    def __init__(
+        self, target: Target, judge: Judge, place: Path, asked: argparse.Namespace, state: Path | None
+    ) -> None:
+        self.target, self.judge, self.place, self.asked, self.state = target, judge, place, asked, state
+        self.began, self.count, self.keys = time.monotonic(), 0, dict[str, str]()
+        self.corpus, self.seeds = ROOT / "corpus" / target.name, place / "seeds"
+        for folder in (self.corpus, self.seeds, ROOT / "findings"):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.before = len(list(self.corpus.iterdir()))
+        self.given = target.seeds()
+        for number, seed in enumerate(self.given):
+            (self.seeds / str(number)).write_bytes(seed)
+
+    def note(self) -> None:
+        """Write down how far it is."""
         facts = {
-            "executions": count,
-            "seconds": round(time.monotonic() - began, 1),
+            "executions": self.count,
+            "seconds": round(time.monotonic() - self.began, 1),
             "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
-            "seeds": len(given),
-            "corpus": len(list(corpus.iterdir())),
-            "corpus_before": before,
-            "findings": keys,
+            "seeds": len(self.given),
+            "corpus": len(list(self.corpus.iterdir())),
+            "corpus_before": self.before,
+            "findings": self.keys,
         }
-        if state is not None:
-            state.write_text(json.dumps(facts))
+        if self.state is not None:
+            self.state.write_text(json.dumps(facts))
 
-    def one(data: bytes) -> None:
-        nonlocal count
-        found = judge(data)
-        count += 1
-        if found is not None and (found.key not in keys or count % 64 == 0):
-            keys[found.key] = str(save(ROOT / "findings", target.name, found, data))
-            note()
-        if count % _EVERY == 0:
-            note()
-        if count >= asked.executions or time.monotonic() - began > asked.seconds:
-            note()
+    def one(self, data: bytes) -> None:
+        """One execution; the last one ends the process."""
+        found = self.judge(data)
+        self.count += 1
+        if found is not None and (found.key not in self.keys or self.count % 64 == 0):
+            self.keys[found.key] = str(save(ROOT / "findings", self.target.name, found, data))
+            self.note()
+        if self.count % _EVERY == 0:
+            self.note()
+        if self.count >= self.asked.executions or time.monotonic() - self.began > self.asked.seconds:
+            self.note()
             os.chdir("/")
-            shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(self.place, ignore_errors=True)
             os._exit(0)
 
-    def changed(data: bytes, most: int, seed: int) -> bytes:
+    def changed(self, data: bytes, most: int, seed: int) -> bytes:
+        """What the fuzzer tries next."""
         try:
-            return target.mutate(data, most, Random(seed), atheris.Mutate) or b"R"
+            return self.target.mutate(data, most, Random(seed), atheris.Mutate) or b"R"
         except (RecursionError, ValueError, IndexError, TypeError, AttributeError):
             return bytes(atheris.Mutate(data, most))
 
-    options: list[Any] = [
-        sys.argv[0], str(corpus), str(seeds), f"-max_len={target.size}", f"-seed={asked.seed or 1}", "-timeout=120",
-        f"-rss_limit_mb={MEGABYTES}", f"-artifact_prefix={ROOT / 'findings'}/{target.name}_", "-print_final_stats=1",
-    ]  # fmt: skip
-    (ROOT / "findings").mkdir(exist_ok=True)
-    atheris.Setup(options, one, custom_mutator=changed)
-    atheris.Fuzz()
+    def run(self) -> None:
+        """Until the share is done."""
+        name = self.target.name
+        options: list[Any] = [
+            sys.argv[0], str(self.corpus), str(self.seeds), f"-max_len={self.target.size}",
+            f"-seed={self.asked.seed or 1}", "-timeout=120", f"-rss_limit_mb={MEGABYTES}",
+            f"-artifact_prefix={ROOT / 'findings'}/{name}_", "-print_final_stats=1",
+        ]  # fmt: skip
+        atheris.Setup(options, self.one, custom_mutator=self.changed)
+        atheris.Fuzz()
 
 
 if __name__ == "__main__":

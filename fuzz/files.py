@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from fuzz.mutate import RAW, SHAPED, fields, shaped
-from fuzz.target import Target, choice
-
 import tests.rollouts.readers as cases
+from tests.rollouts.readers.case import Case
+
 from culpa.errors import InputError
 from culpa.rollouts import Options, inputs_of, read, scan
 from culpa.rollouts.files import json_frame
 from culpa.training.watch.tail import Reading, Tail
-from tests.rollouts.readers.case import Case
+from fuzz.mutate import RAW, SHAPED, fields, shaped
+from fuzz.target import Target, choice
 
 HERE = Path("in")  # inside the workplace, which is the working folder
 ROWS = [

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import typer
-from fuzz.files import fresh
-from fuzz.target import Target, choice
 
 from culpa.advice.atlas import look_up, read_atlas, read_cells
 from culpa.cli.app import app
@@ -33,6 +31,8 @@ from culpa.training.watch.sinks import read_log
 from culpa.training.watch.tail import step_files
 from culpa.verifiers import answers, constraints, counting, extract, wording
 from culpa.verifiers.text import sentences, words
+from fuzz.files import fresh
+from fuzz.target import Target, choice
 
 REPEATED = 60_000  # characters to which a text is repeated, to find time that grows as its square
 _SCORES = {"rm-a": [1.0, 2.0, 3.0], "org/rm": [0.0, np.nan, 1.0], "a - b": [1.0, 1.0, 0.0], "b": [0.0, 0.0, 1.0]}

@@ -19,9 +19,11 @@ TEXTS = (
     "", " ", "nan", "NaN", "inf", "-inf", "1e999", "1_0", "١", "0x10", "true", "null", "None", "007", "1,5", "[1]",
     "[[0.5]]", "maybe", "2024-02-30", "2024-01-01T00:00:00Z", "\0", "a\0b", "\x1b[31mred", "\x1b]0;title\x07", "\x9b2J",
     "\u202eevil", "\u2066x", "\u2028", "\ufeff", "\ud800", "\udfff\ud800", "e\u0301" * 40, "\r\n", "\n", "\t", "a|b",
-    "</script><script>alert(1)</script>", "<!--", "-->", "]]>", "<img src=x onerror=alert(1)>", "&lt;", "'\"`", "${7*7}",
-    "{{7*7}}", "{prompt}", "%s%n", "../../x", "=1+1", "@x", "[link](javascript:alert(1))", "L" * 3000, "9" * 5000,
-    "_duplicated_0", "proxy.", ".reason", "proxy.x.reason", "proxy.proxy.x", "\0here", "\0key", "*", "^.*$", "^rm_a$", "proxy.^.*$", "proxy.*", "?", "[", "[!a]",
+    "</script><script>alert(1)</script>", "<!--", "-->", "]]>", "<img src=x onerror=alert(1)>", "&lt;", "'\"`",
+    "${7*7}", "{{7*7}}",
+    "{prompt}", "%s%n", "../../x", "=1+1", "@x", "[link](javascript:alert(1))", "L" * 3000, "9" * 5000,
+    "_duplicated_0", "proxy.", ".reason", "proxy.x.reason", "proxy.proxy.x", "\0here", "\0key", "*",
+    "^.*$", "^rm_a$", "proxy.^.*$", "proxy.*", "?", "[", "[!a]",
     "attachment://0123456789abcdef0123456789abcdef", "A>B", "C", "I", "N", "unscored", "score",
 )  # fmt: skip
 NAMES = (
@@ -85,7 +87,7 @@ def _text(document: Any, rng: Random) -> str:
     return text.replace(_TWICE, "").replace(f'"{_HUGE}"', rng.choice(("1e400", "-1e400", "1" + "0" * 400)))
 
 
-def _changed(document: Any, rng: Random) -> Any:
+def _changed(document: Any, rng: Random) -> Any:  # noqa: C901, PLR0912 - a list of changes
     """The document with one change somewhere in it."""
     places = list(_places(document))
     if not places:

@@ -12,14 +12,14 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 import yaml
-from fuzz.bounds import WrongError
-from fuzz.files import fresh
-from fuzz.mutate import SHAPED, shaped
-from fuzz.target import Target, choice
 
 from culpa.audit import Settings, Verdict, audit
 from culpa.report import print_verdict, to_card, to_junit, to_sarif, to_text
 from culpa.rollouts import Rollouts, read, write
+from fuzz.bounds import WrongError
+from fuzz.files import fresh
+from fuzz.mutate import SHAPED, shaped
+from fuzz.target import Target, choice
 
 PROMPTS, SAMPLES = 6, 3
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import typer
+
+from culpa.cli import app
+from culpa.training.watch import tail
 from fuzz.bounds import HangError, WrongError
 from fuzz.files import ROWS, fresh
 from fuzz.mutate import SHAPED, shaped
 from fuzz.target import Target
-
-from culpa.cli import app
-from culpa.training.watch import tail
 
 tail.time = SimpleNamespace(sleep=lambda _: None, time=time.time)  # nobody waits for a file that will not grow
 LINES = 60  # of notes on stderr
@@ -32,7 +32,8 @@ _CHECKS = [
 def targets() -> Iterator[Target]:
     """The verbs that read files of strangers and run none of the user's code."""
     for verb, executions, given in (
-        ("audit", 3_000, (["in/r.jsonl", "--truth", "truth", "--replicates", "100"], ["in/r.jsonl", "--format", "json"])),
+        ("audit", 3_000, (["in/r.jsonl", "--truth", "truth", "--replicates", "100"],
+                          ["in/r.jsonl", "--format", "json"])),
         ("rehearse", 3_000, (["in/r.jsonl", "--truth", "truth", "--horizon", "steps=3", "--signal", "center"],
                              ["in/r.jsonl", "--truth", "truth", "--mix", "rm_a + rm_a", "--horizon", "steps=2"])),
         ("advise", 3_000, (["in/r.jsonl", "--check", "check_*", "--horizon", "steps=3"], ["--defect", "hack_rare:2"])),

@@ -150,6 +150,14 @@ def test_scores_whose_squares_are_no_numbers_are_refused(culpa, verb, score, cod
         assert ran.err == "culpa: 'score' is 1.7e+308 for prompt 'q0'. The limit is 1e+150: scale the scores.\n"
 
 
+def test_proxies_without_a_verdict_where_the_truth_is_known_are_no_fault(culpa):
+    rows = [{"prompt_id": f"q{n // 3}", "response": f"r{n}", "truth": n % 2 if n < 3 else None} for n in range(6)]
+    rows[4] |= {"proxy.rm": 0.5}
+    ran = culpa("audit", lines(*rows), "--truth", "truth", "--replicates", "100")
+    assert ran.code == 0, ran.err
+    assert "no proxy has a verdict on the outputs whose truth is known" in ran.out
+
+
 def test_half_of_a_character_is_a_question_mark(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = read(each(prompt_id="a\ud800", **{"na\udfffme": "\U0001f600 \ud83d"}))

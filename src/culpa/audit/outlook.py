@@ -100,6 +100,8 @@ class Outlook:
 
 UNSHARED = "the outputs are samples without a text or features that they could share"
 
+UNJUDGED = "no proxy has a verdict on the outputs whose truth is known"
+
 
 class NoOutlookError(ValueError):
     """Why there is none, as a part of a sentence."""
@@ -115,11 +117,13 @@ def outlook(
     slopes = shared_adjoint(run) if isinstance(run, SharedForecast) and run.learner.plain else None
     errors = _errors(run, slopes, settings)
     judged = np.array([not np.isnan(scores[found.record.weight > 0]).all() for scores in found.record.proxies.values()])
+    if not judged.any():
+        raise NoOutlookError(UNJUDGED)
     evaluation, gain = _evaluations(run, (slopes, judged), rng, settings.replicates)
     parts = [_forecast(run, (evaluation, gain), settings.level), _cosines(case, values, learner, settings, rng)]
     prediction = _counted(pl.concat(parts, how="horizontal"), errors)
     facts = {
-        "start": float(prediction["start"][0]),
+        "start": float(prediction["start"].drop_nulls()[0]),
         "ceiling": float(ideal.outcome[0]),
         "learner": learner.name,
         "horizon": said(horizon),
