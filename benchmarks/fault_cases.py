@@ -30,7 +30,9 @@ class Case(NamedTuple):
 
     verb: str
     processes: int  # 0: the verb has no such flag
-    kills: int
+    kills: int  # at any moment
+    aimed: int  # kills once something is being written
+    spread: float  # seconds within which they come then
     arguments: tuple[str, ...]
     output: str
 
@@ -51,16 +53,16 @@ _REHEARSE = ("{i}/many.parquet", "--truth", "gold", "--output", "o.json", "--str
 _TRAIN = ("{i}/lm", "{i}/prompts.jsonl", "--reward", "n={i}/rewards.py:length", "--learner", "rloo:4", "--steps", "4")
 _TRAIN += ("--step-prompts", "8", "--max-tokens", "6", "--save-every", "1", "--rate", "1e-3", "--output", "run")
 CASES = (
-    Case("convert", 0, 16, ("{i}/many.jsonl", "o.parquet"), "o.parquet"),
-    Case("score", 1, 20, _SCORE, "o.parquet"),
-    Case("score", 2, 12, _SCORE, "o.parquet"),
-    Case("sample", 1, 10, _SAMPLE, "o.parquet"),
-    Case("sample", 2, 8, _SAMPLE, "o.parquet"),
-    Case("audit", 1, 10, _AUDIT, "o.json"),
-    Case("audit", 2, 8, _AUDIT, "o.json"),
-    Case("rehearse", 1, 8, _REHEARSE, "o.json"),
-    Case("rehearse", 2, 8, _REHEARSE, "o.json"),
-    Case("train", 0, 8, _TRAIN, "run"),
+    Case("convert", 0, 16, 6, 0.005, ("{i}/many.jsonl", "o.parquet"), "o.parquet"),
+    Case("score", 1, 20, 6, 2, _SCORE, "o.parquet"),
+    Case("score", 2, 12, 5, 1, _SCORE, "o.parquet"),
+    Case("sample", 1, 10, 4, 2, _SAMPLE, "o.parquet"),
+    Case("sample", 2, 8, 2, 2, _SAMPLE, "o.parquet"),
+    Case("audit", 1, 10, 5, 0.002, _AUDIT, "o.json"),
+    Case("audit", 2, 8, 3, 0.002, _AUDIT, "o.json"),
+    Case("rehearse", 1, 8, 5, 0.002, _REHEARSE, "o.json"),
+    Case("rehearse", 2, 8, 3, 0.002, _REHEARSE, "o.json"),
+    Case("train", 0, 8, 5, 2, _TRAIN, "run"),
 )
 
 

@@ -2,10 +2,12 @@
 
     python benchmarks/faults.py            make faults: all of it, and docs/faults.md
     python benchmarks/faults.py kill       the kills alone; `show`: the rest alone
+    python benchmarks/faults.py aim        the kills while something is written, beside those recorded
     python benchmarks/faults.py kill 2     two kills a case, and nothing is recorded
 
-Every kill: the command runs in a folder of its own, its whole process group gets SIGKILL at a random share of the time
-that it takes undisturbed, and the same command runs again. The bytes are those of an undisturbed run, or it is counted.
+Every kill: the command runs in a folder of its own, its whole process group gets SIGKILL, at a random share of the time
+that it takes undisturbed or soon after it has begun to write, and the same command runs again. The bytes are those of
+an undisturbed run, or it is counted.
 """
 
 import json
@@ -30,12 +32,17 @@ EARLIER = b"what stood there before"
 HEAD = "# Faults\n\nWhat happens where something breaks in the middle. All of it is tried out by one command\n"
 
 
-def run(case, inputs, folder, *, end=None):
-    """The seconds that the command took and its exit status; with `end`, its process group is killed after so many."""
+def run(case, inputs, folder, *, end=None, aim=None):
+    """The seconds that the command took and its exit status. It is killed after `end` seconds, or `aim` seconds after
+    the first new file is there."""
     command = [*CULPA, *case.command(inputs)]
-    began = time.monotonic()
+    began, before = time.monotonic(), set(folder.rglob("*"))
     with (folder.parent / f"{folder.name}.err").open("wb") as err:
         child = subprocess.Popen(command, cwd=folder, stdout=err, stderr=err, start_new_session=True)
+        if aim is not None:
+            while set(folder.rglob("*")) == before and child.poll() is None:
+                time.sleep(0.0005)
+            end = aim
         try:
             child.wait(end)
         except subprocess.TimeoutExpired:
@@ -55,13 +62,14 @@ def fresh(folder):
     return folder
 
 
-def killed(case, inputs, folder, reference, share):
+def killed(case, inputs, folder, reference, share, *, aimed=False):
     """One kill and one run after it: what was there in between, and what is wrong at the end. None: it had ended."""
     seconds, whole = reference
     before = EARLIER if share > 0.5 and case.verb != "train" else None  # half of them overwrite an earlier output
     if before is not None:
         (folder / case.output).write_bytes(before)
-    _, code = run(case, inputs, folder, end=share * seconds)
+    moment = {"aim": share * case.spread} if aimed else {"end": share * seconds}
+    _, code = run(case, inputs, folder, **moment)
     if code != -signal.SIGKILL:
         return None
     between = files(folder)
@@ -79,7 +87,7 @@ def killed(case, inputs, folder, reference, share):
     wrong += [f"{name} differs" for name in whole if after.get(name) != whole[name]]
     wrong += [f"{name} is left" for name in after if name not in whole]
     done = there is not None and there == whole.get(case.output)
-    return {"share": round(share, 3), "parts": parts, "half": half, "done": done, "wrong": wrong}
+    return {"aimed": aimed, "share": round(share, 3), "parts": parts, "half": half, "done": done, "wrong": wrong}
 
 
 def undisturbed(case, inputs, folder):
@@ -96,18 +104,13 @@ def undisturbed(case, inputs, folder):
     return runs[1]
 
 
-def kills(cases, inputs, folder, most=None):
-    """All kills of all cases."""
+def kills(cases, inputs, folder, *, ways=(False, True), most=None):
+    """All kills of all cases: at any moment (False), or once something is being written (True)."""
     found = []
     for case in cases:
-        rng = random.Random(f"{SEED} {case.name}")
         reference = undisturbed(case, inputs, folder / "reference")
-        rows, ended = [], 0
-        while len(rows) < min(case.kills, most or case.kills):
-            row = killed(case, inputs, fresh(folder / "killed"), reference, rng.random())
-            ended += row is None
-            rows += [row] if row else []
-        found.append({"case": case.name, "seconds": round(reference[0], 1), "ended": ended, "kills": rows})
+        rows = [row for aimed in ways for row in _kills(case, inputs, folder, reference, aimed, most)]
+        found.append({"case": case.name, "seconds": round(reference[0], 1), "kills": rows})
         differing = sum(bool(row["wrong"]) for row in rows)
         print(f"{case.name:<24} {len(rows)} kills, {differing} differences", flush=True)
         for row in rows:
@@ -116,14 +119,26 @@ def kills(cases, inputs, folder, most=None):
     return found
 
 
+def _kills(case, inputs, folder, reference, aimed, most):
+    rng = random.Random(f"{SEED} {case.name}{' aimed' if aimed else ''}")
+    count = case.aimed if aimed else case.kills
+    rows = []
+    while len(rows) < min(count, most or count):
+        row = killed(case, inputs, fresh(folder / "killed"), reference, rng.random(), aimed=aimed)
+        rows += [row] if row else []
+    return rows
+
+
 def page(record):
     """docs/faults.md."""
     total = sum(len(one["kills"]) for one in record["kills"])
     wrong = sum(bool(row["wrong"]) for one in record["kills"] for row in one["kills"])
+    aimed = sum(bool(row.get("aimed")) for one in record["kills"] for row in one["kills"])
     lines = [HEAD, "```console\n$ make faults\n```\n", "## Killed at any moment\n"]
     lines += [
-        f"{total} times the whole process group of a command got SIGKILL at a random moment (seed {SEED}), and the "
-        f"same command was run again: **{wrong} differences** from the bytes of an undisturbed run.\n",
+        f"{total} times the whole process group of a command got SIGKILL (seed {SEED}), {aimed} of them soon after "
+        f"it had begun to write and the others at any moment, and the same command was run again: **{wrong} "
+        "differences** from the bytes of an undisturbed run.\n",
         "| Command | Undisturbed | Kills | before any part | with parts | while a file was written | "
         "output whole already | Differences |",
         "|---|---|---|---|---|---|---|---|",
@@ -155,7 +170,10 @@ def main(what="all", most=None):
         folder = Path(name)
         inputs = prepare(folder / "inputs")
         if what in ("all", "kill"):
-            record["kills"] = kills(CASES, inputs, folder, None if most is None else int(most))
+            record["kills"] = kills(CASES, inputs, folder, most=None if most is None else int(most))
+        if what == "aim":
+            for one, more in zip(record["kills"], kills(CASES, inputs, folder, ways=(True,)), strict=True):
+                one["kills"] = [row for row in one["kills"] if not row.get("aimed")] + more["kills"]
         if what in ("all", "show"):
             record["shows"] = fault_shows.run(inputs, folder)
     if most is None:
