@@ -140,10 +140,11 @@ def test_csv_without_a_line_is_refused(culpa):
 
 
 @pytest.mark.parametrize(("score", "code"), [(1.7e308, 2), (0.9e150, 0)], ids=["refused", "read"])
+@pytest.mark.parametrize("how", ["--whole", "--stream"])
 @pytest.mark.parametrize("verb", ["audit", "rehearse"])
-def test_scores_whose_squares_are_no_numbers_are_refused(culpa, verb, score, code):
+def test_scores_whose_squares_are_no_numbers_are_refused(culpa, how, verb, score, code):
     rows = [{"prompt_id": f"q{n // 2}", "score": (-1) ** n * score, "truth": n % 2} for n in range(8)]
-    ran = culpa(verb, lines(*rows), "--truth", "truth", "--horizon", "steps=3")
+    ran = culpa(verb, lines(*rows), "--truth", "truth", "--horizon", "steps=3", how)
     assert ran.code == code, ran.err
     assert "Warning" not in ran.err
     if code:

@@ -26,6 +26,7 @@ from culpa.predictors import Subsample
 from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.columns import RESPONSE
 from culpa.rollouts.cut import Part
+from culpa.rollouts.limits import refuse_large
 from culpa.rollouts.order import Passed
 
 RULERS = ("(longest)", "(shortest)", "(most markdown)")  # no proxy's name: brackets
@@ -122,6 +123,7 @@ class Share:
     def take(self, chunk: Rollouts) -> Sums:
         """Looks at one more chunk, and gives its sums."""
         wish = self.wish
+        refuse_large(chunk)
         self.names = _same(self.names, tuple(chunk.proxies))
         self.notes, self.outputs = chunk.notes, self.outputs + chunk.size
         self.known += 0 if chunk.truth is None else int((~np.isnan(chunk.truth)).sum())

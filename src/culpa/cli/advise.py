@@ -23,6 +23,7 @@ from culpa.report.figure import check_plot
 from culpa.report.markdown import sections_markdown
 from culpa.report.terminal import print_sections, sections_text
 from culpa.rollouts import read
+from culpa.rollouts.limits import refuse_large
 
 EXAMPLE = "Example: culpa advise rollouts.parquet --check 'check_*' --learner grpo:8 --horizon steps=1000"
 
@@ -102,7 +103,7 @@ def command(
         check_target(plot)
         check_plot(plot)
     until, path = parse_horizon(horizon, max_steps), learner(learner_name).with_kl(kl)
-    rollouts = s.bounded(read(files or [], truth=truth, proxies=check or (), names=names, options=options))
+    rollouts = refuse_large(read(files or [], truth=truth, proxies=check or (), names=names, options=options))
     found = advise(rollouts, learner=path, horizon=until, eta=eta, seed=seed)
     if plot is not None:
         say(f"drawn: {write_advice_plot(found, plot)}")

@@ -114,7 +114,7 @@ def command(
     streamed = s.streams(files, stream, engine)
     options = s.options_of(join, reader, group_size, tokenizer, text=not streamed)
     how = s.Asked(truth=truth, proxies=proxy or (), names=names, options=options)
-    rollouts = None if streamed else s.bounded(read(files, **how))
+    rollouts = None if streamed else read(files, **how)
     with counting() as tell:
         verdict = audit(
             replace(spread(files, **how, engine=where), tell=tell) if rollouts is None else rollouts,

@@ -37,6 +37,7 @@ from culpa.report.terminal import print_sections, sections_text
 from culpa.rollouts import Rollouts, read
 from culpa.rollouts.columns import RESPONSE
 from culpa.rollouts.components import mixed
+from culpa.rollouts.limits import refuse_large
 from culpa.rollouts.merge import merged
 from culpa.signals import parse
 
@@ -151,7 +152,7 @@ def command(
         options=s.options_of(join, reader, group_size, None, text=not streamed),
     )
     where = engine_of(engine.value, processes=processes, address=address)
-    rollouts, over = _sample(spread(files, **how, engine=where)) if streamed else (s.bounded(read(files, **how)), 0)
+    rollouts, over = _sample(spread(files, **how, engine=where)) if streamed else (refuse_large(read(files, **how)), 0)
     rollouts = mixed(rollouts if merge_by is None else merged(rollouts, by=merge_by), mix or ())
     found, notes = grounded(rollouts, learners[BARE], kind.value, merge=merge_by is None, over=over)
     if found.features is not None and (eta, max_steps) != (ETA, MAX_STEPS):

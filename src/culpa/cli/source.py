@@ -10,9 +10,7 @@ import typer
 
 from culpa.audit import Verdict
 from culpa.errors import InputError
-from culpa.rollouts import Input, Options, Rollouts, expand
-from culpa.rollouts.columns import TRUTH
-from culpa.rollouts.limits import refuse_large
+from culpa.rollouts import Input, Options, expand
 
 STREAM_BYTES = 1 << 30  # larger files are read part by part
 
@@ -79,13 +77,6 @@ def options_of(
 ) -> Options:
     """What the flags say of the dump."""
     return Options(text=text, group=group_size, tokenizer=tokenizer, reader=reader, join=tuple(join or ()))
-
-
-def bounded(rollouts: Rollouts) -> Rollouts:
-    """The same rollouts, once their scores are known to be of a size that can be squared."""
-    truth = {} if rollouts.truth is None else {TRUTH: rollouts.truth}
-    refuse_large({**rollouts.proxies, **truth}, rollouts.prompt_id)
-    return rollouts
 
 
 def size_of(paths: tuple[Path, ...]) -> int:

@@ -12,6 +12,7 @@ from culpa.errors import InputError
 from culpa.predictors.subsample import CELLS, Subsample
 from culpa.rollouts import Rollouts
 from culpa.rollouts.cut import Part
+from culpa.rollouts.limits import refuse_large
 from culpa.rollouts.order import Passed
 
 Keys = npt.NDArray[np.uint64]
@@ -40,6 +41,6 @@ def sample_of(source: Spread, cells: int = CELLS) -> tuple[Rollouts, int]:
 def _of(cells: int, part: Part) -> tuple[Subsample, Keys]:
     sample, keys = Subsample(cells), [np.empty(0, dtype=np.uint64)]
     for chunk in part.chunks():
-        sample.add(chunk)
+        sample.add(refuse_large(chunk))
         keys.append(pl.Series(chunk.prompt_id, dtype=pl.String).hash(seed=0).to_numpy())
     return sample, np.concatenate(keys)

@@ -1,12 +1,15 @@
 """Sizes from which on a file is refused, since no rollouts look so and what is made of it would fill the memory."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from culpa.errors import InputError, shorten
+
+if TYPE_CHECKING:
+    from culpa.rollouts.record import Rollouts
 
 LINE_BYTES = 64 << 20  # of JSON or CSV: no record of a rollout is that long
 COLUMNS = 10_000  # of a table
@@ -69,10 +72,13 @@ def refuse_dense(rows: int, columns: int, path: Path) -> None:
         raise InputError(problem, path=path, remedy=remedy)
 
 
-def refuse_large(scores: Mapping[str, npt.NDArray[np.float64]], ids: npt.NDArray[np.object_]) -> None:
-    """Complains of a score, by its name, whose square would be larger than a number can be."""
-    for name, values in scores.items():
-        large = np.abs(values) > SCORE
-        if large.any():
-            problem = f"{shorten(name)!r} is {values[large][0]:.3g} for prompt {shorten(ids[large.any(axis=1)][0])!r}."
+def refuse_large(rollouts: "Rollouts") -> "Rollouts":
+    """The same rollouts; complains of a score, by its name, whose square would be larger than a number can be."""
+    truth = {} if rollouts.truth is None else {"truth": rollouts.truth}
+    for name, values in {**rollouts.proxies, **truth}.items():
+        if max(np.fmax.reduce(values, axis=None), -np.fmin.reduce(values, axis=None)) > SCORE:
+            row, cell = np.argwhere(np.abs(values) > SCORE)[0]
+            where = f"for prompt {shorten(rollouts.prompt_id[row])!r}"
+            problem = f"{shorten(name)!r} is {values[row, cell]:.3g} {where}."
             raise InputError(problem, remedy=f"The limit is {SCORE:g}: scale the scores.")
+    return rollouts
