@@ -54,9 +54,9 @@ def targets() -> Iterator[Target]:
             yield _reader(case)
     yield Target("csv", "CSV tables", lambda data: _file("t.csv", data), _csv_seeds, 30_000, fields, 2048)
     yield Target("tsv", "tables with tabs", lambda data: _file("t.tsv", data), _tsv_seeds, 10_000, fields, 2048)
-    yield Target("jsonl", "JSON lines", _lines, _row_seeds, 40_000, shaped)
-    yield Target("json", "JSON documents", _document, _row_seeds, 30_000, shaped)
-    yield Target("parquet", "Parquet: types and bytes", _parquet, _parquet_seeds, 30_000, shaped)
+    yield Target("jsonl", "JSON lines", _lines, _row_seeds, 20_000, shaped)
+    yield Target("json", "JSON documents", _document, _row_seeds, 20_000, shaped)
+    yield Target("parquet", "Parquet: types and bytes", _parquet, _parquet_seeds, 20_000, shaped)
     yield Target("zip", "zip archives by their bytes", lambda data: _file("t.eval", data), _zip_seeds, 20_000)
     yield Target("naming", "what the user says of the columns", _naming, _naming_seeds, 20_000, shaped)
     yield Target("join", "scores in a second file", _join, _join_seeds, 15_000, shaped)
@@ -248,9 +248,9 @@ def _tsv_seeds() -> list[bytes]:
 
 
 def _row_seeds() -> list[bytes]:
-    text = json.dumps(ROWS[:4])
+    text = json.dumps(ROWS)
     nested = [{"prompt_id": 1, "score": [0.5], "features": [0.1, 0.2], "prompt": [{"role": "user", "content": "x"}]}]
-    lines = "\n".join(json.dumps(row) for row in ROWS[:2])
+    lines = "\n".join(json.dumps(row) for row in ROWS[:3])
     return [SHAPED + text.encode(), SHAPED + json.dumps(nested * 2).encode(), RAW + lines.encode()]
 
 
@@ -259,10 +259,10 @@ def _parquet_seeds() -> list[bytes]:
     path = HERE / "seed.parquet"
     pl.DataFrame(ROWS[:3]).write_parquet(path, metadata={"culpa.schema": "1", "culpa.notes": '["a"]'})
     shapes = [
-        {"rows": ROWS[:4], "types": {"rm_a": kind, "truth": other}}
+        {"rows": ROWS, "types": {"rm_a": kind, "truth": other}}
         for kind, other in zip((*_TYPES, *_CASTS), (*_CASTS, *_TYPES), strict=True)
     ]
-    ids = [{"rows": ROWS[:4], "types": {"prompt_id": kind, "prompt": kind}} for kind in ("date", "int8", "category")]
+    ids = [{"rows": ROWS, "types": {"prompt_id": kind, "prompt": kind}} for kind in ("date", "int8", "category")]
     return [RAW + path.read_bytes(), *(SHAPED + json.dumps(one).encode() for one in shapes + ids)]
 
 
@@ -275,18 +275,18 @@ def _zip_seeds() -> list[bytes]:
 
 def _naming_seeds() -> list[bytes]:
     one = {
-        "rows": ROWS[:4],
+        "rows": ROWS,
         "truth": "truth",
         "proxies": ["rm_*"],
         "names": {"prompt_id": "prompt_id", "length": "length"},
     }
-    two = {"rows": ROWS[:4], "truth": None, "proxies": ["note", "rm_a"], "names": {}, "reader": "table"}
+    two = {"rows": ROWS, "truth": None, "proxies": ["note", "rm_a"], "names": {}, "reader": "table"}
     return [SHAPED + json.dumps(given).encode() for given in (one, two)]
 
 
 def _join_seeds() -> list[bytes]:
-    right = [{"prompt": row["prompt"], "response": row["response"], "rm_b": row["rm_a"]} for row in ROWS[:4]]
-    return [SHAPED + json.dumps({"left": ROWS[:4], "right": right}).encode()]
+    right = [{"prompt": row["prompt"], "response": row["response"], "rm_b": row["rm_a"]} for row in ROWS]
+    return [SHAPED + json.dumps({"left": ROWS, "right": right}).encode()]
 
 
 def _folder_seeds() -> list[bytes]:

@@ -60,7 +60,13 @@ def targets() -> Iterator[Target]:
     yield _of("repeated", "the same outputs, repeated to 60 kB", _repeated, 10_000, r"\boxed{", "<answer>", "$", "{",
               "Score: ", "1,000", "a = ", "####\n", ". ", '"')  # fmt: skip
     yield _of("log", "a log of culpa watch", _log, 40_000, '{"step": 1, "reward": 0.5, "alarms": []}\n{"step": 2}\n')
-    yield _of("prompts", "a file of prompts", _prompts, 15_000, '{"prompt": "a"}\n{"prompt": [{"role": "user"}]}\n')
+    yield _of(
+        "prompts",
+        "a file of prompts",
+        _prompts,
+        15_000,
+        '{"prompt": "a"}\n{"prompt": [{"role": "user", "content": "b"}]}\n',
+    )
     yield _of("messages", "chat messages and words to print", _messages, 100_000, '[{"role": "user", "content": "a"}]')
 
 
