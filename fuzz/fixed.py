@@ -11,6 +11,7 @@ FIXED = (
     "`UnicodeEncodeError`: it is `?`, as in texts before.",
     "Values of several kinds inside one column (`[null]` beside `[[1]]`) made polars panic and print a "
     "backtrace: they have one type before polars sees them, or are text.",
+    "A value nested hundreds deep, but whole, took polars minutes: it is text.",
     "A column `features` of single numbers, of lists of lists or of nothing ended in `TypeError` or `ValueError`.",
     "Whole numbers beyond the largest float in inspect_ai, NeMo-RL and verifiers dumps and in servers' "
     "replies ended in `OverflowError` or `TypeError`: no verdict.",

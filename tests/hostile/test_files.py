@@ -110,6 +110,7 @@ READ = {
     "nothing in a list beside an object": lambda: lines(
         *(ROWS[0] | {"x": {"a": [None]}}, ROWS[1] | {"x": {"a": [{"b": None}]}}, ROWS[2] | {"y": float("nan")})
     ),
+    "nested 900 deep": lambda: text("t.jsonl", f'{{"prompt_id": "q", "score": 1, "x": {"[" * 900}1{"]" * 900}}}\n' * 3),
     "nested fifty deep": lambda: each(x=json.loads("[" * 50 + "1" + "]" * 50), y=float("nan")),
     "duplicate keys": lambda: text("t.jsonl", '{"prompt_id": 1, "score": 1, "score": 2}\n' * 3),
     "names of polars": lambda: each(**{"literal": 1, "\0here": 2, "len": 3, "": 4}),

@@ -15,7 +15,7 @@ from culpa.errors import InputError, shorten
 from culpa.rollouts.archive import zip_members
 from culpa.rollouts.csv_rows import refuse_endless, refuse_ragged, separator
 from culpa.rollouts.dump import Kind, Peek, Span
-from culpa.rollouts.json_frame import Json, json_frame
+from culpa.rollouts.json_frame import Json, json_frame, refuse_deep
 from culpa.rollouts.json_text import parsed
 from culpa.rollouts.limits import LINE_BYTES, refuse_dense, refuse_heavy, refuse_wide
 
@@ -209,6 +209,7 @@ def _jsonl_blocks(path: Path, strings: Collection[str], drop: Collection[str]) -
     for start, block in _line_blocks(path):
         try:
             schema = _schema(block, path)
+            refuse_deep(schema.values())
             schema |= {name: dtype for name, dtype in overrides.items() if name in schema}
             frame = pl.read_ndjson(io.BytesIO(block), schema=schema)
         except PolarsError:  # NaN, mixed types, or a malformed line: the slow parser tells which

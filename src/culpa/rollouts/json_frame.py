@@ -1,7 +1,7 @@
 """JSON records as a frame: every column of one type, and nothing of what was written lost."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import cast
 
@@ -21,6 +21,21 @@ def json_frame(rows: list[Json], strings: Collection[str] = ()) -> pl.DataFrame:
     """A frame of JSON records. Numbers become floats if any is one; mixed columns and `strings` become text."""
     names = list(dict.fromkeys(name for record in rows for name in record))
     return pl.DataFrame([_column(name, [record.get(name) for record in rows], name in strings) for name in names])
+
+
+def refuse_deep(dtypes: Iterable[pl.DataType]) -> None:
+    """Raises polars' own error for lists in lists beyond twenty, over which polars takes minutes."""
+    level = list(dtypes)
+    for _ in range(_DEEPEST):
+        level = [inner for one in level for inner in _inner(one)]
+    if level:
+        raise pl.exceptions.ComputeError("nested too deep")
+
+
+def _inner(dtype: pl.DataType) -> list[pl.DataType]:
+    if isinstance(dtype, pl.Struct):
+        return [cast(pl.DataType, field.dtype) for field in dtype.fields]
+    return [cast(pl.DataType, dtype.inner)] if isinstance(dtype, pl.List | pl.Array) else []
 
 
 def _column(name: str, values: list[object], as_text: bool) -> pl.Series:
