@@ -152,6 +152,12 @@ def test_scores_whose_squares_are_no_numbers_are_refused(culpa, how, verb, score
         assert ran.err == "culpa: 'score' is 1.7e+308 for prompt 'q0'. The limit is 1e+150: scale the scores.\n"
 
 
+def test_weights_near_the_largest_number_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="the weights of prompt 'q' sum to inf"):
+        read(each(weight=1.7e308))
+
+
 def test_proxies_without_a_verdict_where_the_truth_is_known_are_no_fault(culpa):
     rows = [{"prompt_id": f"q{n // 3}", "response": f"r{n}", "truth": n % 2 if n < 3 else None} for n in range(6)]
     rows[4] |= {"proxy.rm": 0.5}

@@ -155,7 +155,8 @@ def _check_weights(weight: Array, present: Mask, ids: npt.NDArray[np.object_]) -
         raise InputError("a weight is negative, NaN or infinite.", remedy="A weight is the policy's mass.")
     if weight[~present].any():
         raise InputError("an absent cell has weight.", remedy="Give padding weight 0.")
-    mass = weight.sum(axis=1)
+    with np.errstate(over="ignore"):  # an infinite sum is refused below
+        mass = weight.sum(axis=1)
     wrong = np.flatnonzero((np.abs(mass - 1) > _MASS_TOLERANCE) & (mass != 0))
     if len(wrong):
         name = shorten(ids[wrong[0]])
