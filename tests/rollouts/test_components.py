@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from culpa.errors import InputError
@@ -90,7 +90,9 @@ def test_the_scores_there_are_stand_in_the_message():
 
 @given(st.dictionaries(st.sampled_from(ODD), st.floats(-1e6, 1e6), min_size=1))
 def test_what_is_written_is_read(weights):
-    text = " + ".join(f"{weight!r}*{name}" for name, weight in weights.items())
+    terms = [f"{weight!r}*{name}" for name, weight in weights.items()]
+    assume(not set(terms) & set(ODD))  # "0.5*a" is the score of that name, where there is one
+    text = " + ".join(terms)
     assert parse_mix(f"m = {text}", ODD) == ("m", weights)
 
 
