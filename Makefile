@@ -17,8 +17,8 @@ test: check
 	$(BIN)/pytest -n 2 tests
 
 check: .venv/dev
-	$(BIN)/ruff format --check src tests benchmarks docs/tools
-	$(BIN)/ruff check src tests benchmarks docs/tools
+	$(BIN)/ruff format --check src tests benchmarks fuzz docs/tools
+	$(BIN)/ruff check src tests benchmarks fuzz docs/tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest src
