@@ -24,12 +24,17 @@ import data
 from capacity_page import page
 from timing import row, title
 
+ONE_CORE = "local, 1 process on one core"
 ENGINES = {
+    ONE_CORE: ("--processes", "1"),
     "local, 1 process": ("--processes", "1"),
     "local, 2 processes": ("--processes", "2"),
     "Ray, 2 actors": ("--engine", "ray", "--processes", "2"),
 }
 RECORD = Path(__file__).parent / "data" / "capacity.json"
+
+
+SCOPES = {"whole": (), "metrics": ("--metric", "acc", "--metric", "hacc", "--metric", "kendall")}
 
 
 class Run(NamedTuple):
@@ -38,8 +43,8 @@ class Run(NamedTuple):
     verdict: str  # its hash
 
 
-def audited(path: Path, flags: tuple[str, ...]) -> Run:
-    """One audit of a file from the command line."""
+def audited(path: Path, flags: tuple[str, ...], *, pinned: bool = False) -> Run:
+    """One audit of a file from the command line; pinned: on one core, its threads as well."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "verdict.json"
         audit = [sys.executable, "-m", "culpa.cli.app", "audit", str(path), "--stream"]
@@ -47,6 +52,8 @@ def audited(path: Path, flags: tuple[str, ...]) -> Run:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
         before, start, peak = _ray_processes(), time.perf_counter(), 0
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+        if pinned:
+            os.sched_setaffinity(process.pid, {0})
         while process.poll() is None:
             peak = max(peak, sum(map(_memory, _family(process.pid) | (_ray_processes() - before))))
             time.sleep(0.1)
@@ -134,15 +141,16 @@ def partial_result(path: Path) -> dict[str, float]:
 def measure(powers: list[int], runs: int) -> dict[str, object]:
     """All figures of the page."""
     found: dict[str, object] = {"cores": os.cpu_count(), "table": []}
-    for power in powers:
+    for power, scope in [(power, "whole") for power in powers] + [(max(powers), "metrics")]:
         path = data.ensure(f"worded_1e{power}")
-        title(f"10^{power} rows, groups of 8-16, 5 proxies, texts; a whole audit with rehearsal")
-        for engine, flags in ENGINES.items():
-            several = [audited(path, flags) for _ in range(runs)]
+        title(f"10^{power} rows, groups of 8-16, 5 proxies, texts; {scope}")
+        engines = {name: flags for name, flags in ENGINES.items() if name != ONE_CORE or power == max(powers)}
+        for engine, flags in engines.items():
+            several = [audited(path, (*flags, *SCOPES[scope]), pinned=engine == ONE_CORE) for _ in range(runs)]
             seconds, peak = (statistics.median(one[place] for one in several) for place in (0, 1))
-            found["table"] += [[power, engine, seconds, peak, several[0].verdict]]
+            found["table"] += [[power, engine, seconds, peak, several[0].verdict, scope]]
             row(engine, f"{seconds:.1f} s, {peak:.2f} GB", "< 60 s, < 1 GB" if power == 8 else "")
-        if len({one[4] for one in found["table"] if one[0] == power}) != 1:
+        if len({one[4] for one in found["table"] if one[0] == power and one[5] == scope}) != 1:
             sys.exit("the engines do not give the same verdict")
     found["partial"] = partial_result(data.ensure(f"worded_1e{max(powers)}"))
     found["load"] = os.getloadavg()[0]
