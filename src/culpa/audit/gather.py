@@ -70,7 +70,11 @@ def gather(source: Iterable[Rollouts] | Spread, budget: int, wanted: tuple[Measu
         seen = share_of(source, wish)
         return seen.all(merge(seen.sums))
     seen, passed = Share(wish), Passed()
-    joined = (sums for one in source.map(partial(_share_of_part, wish)) for sums in seen.join(one, passed))
+    joined = (
+        sums
+        for one in source.map(partial(_share_of_part, wish, len(source.parts) == 1))
+        for sums in seen.join(one, passed)
+    )
     first = next(joined, None)
     if first is None:
         raise source.empty()
@@ -90,19 +94,24 @@ class Wish(NamedTuple):
 
 
 def share_of(chunks: Iterable[Rollouts], wish: Wish) -> "Share":
-    """What some chunks come to."""
-    seen = Share(wish)
+    """What some chunks come to; the next one is read while one is worked on."""
     # The pool is closed here and not in a generator: one that is left half-way is closed by the garbage collector, at
     # any moment and in any thread, and waiting for a thread there can wait for ever.
     with ThreadPoolExecutor(1) as pool:
-        ahead = _ahead(chunks, pool)
-        for first in ahead:
-            seen.sums = (merge(seen.take(chunk) for chunk in chain([first], ahead)),)
+        return _seen(_ahead(chunks, pool), wish)
+
+
+def _seen(chunks: Iterator[Rollouts], wish: Wish) -> "Share":
+    seen = Share(wish)
+    for first in chunks:
+        seen.sums = (merge(seen.take(chunk) for chunk in chain([first], chunks)),)
     return seen
 
 
-def _share_of_part(wish: Wish, part: Part) -> "Share":
-    return share_of(part.chunks(), wish._replace(later=part.unread))
+def _share_of_part(wish: Wish, alone: bool, part: Part) -> "Share":
+    """What a part comes to. Several parts keep several processes busy, each its core; one alone is read ahead of."""
+    asked = wish._replace(later=part.unread)
+    return share_of(part.chunks(), asked) if alone else _seen(part.chunks(), asked)
 
 
 class Share:
