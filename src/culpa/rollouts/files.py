@@ -222,12 +222,18 @@ def _jsonl_blocks(path: Path, strings: Collection[str], drop: Collection[str]) -
 def _schema(block: bytes, path: Path) -> dict[str, pl.DataType]:
     """Names and types of the lines; in pieces first, since polars takes the square of the number of names."""
     names: set[str] = set()
+    found: list[dict[str, pl.DataType]] = []
     start = 0
     while start < len(block):
         end = block.find(b"\n", start + _PIECE) + 1 or len(block)
-        names.update(pl.scan_ndjson(io.BytesIO(block[start:end]), infer_schema_length=None).collect_schema())
-        refuse_wide(names, path, rows=block.count(b"\n"))
+        schema = dict(pl.scan_ndjson(io.BytesIO(block[start:end]), infer_schema_length=None).collect_schema())
+        if not found or schema != found[0]:
+            names.update(schema)
+            refuse_wide(names, path, rows=block.count(b"\n"))
+            found.append(schema)
         start = end
+    if len(found) == 1:  # all pieces alike, as they mostly are: so is the whole
+        return found[0]
     return dict(pl.scan_ndjson(io.BytesIO(block), infer_schema_length=None).collect_schema())
 
 
