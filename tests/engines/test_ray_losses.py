@@ -98,7 +98,14 @@ def test_a_start_that_succeeds_begins_the_count_again():
     assert results(Cluster(starts=lost, tasks=[1]), size=1) == [0, 10, 20, 30, 40, 50]
 
 
-def test_a_cluster_where_nobody_starts_is_given_up():
+def test_a_token_may_be_what_keeps_workers_from_starting(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with pytest.raises(InputError, match="Where the cluster takes no tokens, set RAY_AUTH_MODE=disabled; else memory"):
+        results(Cluster(starts=range(99)))
+
+
+def test_a_cluster_where_nobody_starts_is_given_up(monkeypatch):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     with pytest.raises(InputError) as error:
         results(Cluster(starts=range(99)))
     assert str(error.value) == (

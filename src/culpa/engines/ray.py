@@ -21,6 +21,7 @@ from culpa.engines.local import cores
 from culpa.errors import InputError, shorten
 
 _TOKEN = Path.home() / ".ray" / "auth_token"
+_MODE = "RAY_AUTH_MODE"
 LOSSES = 3  # so often the same part may be lost with its worker
 STARTS = 8  # so often in a row a worker may be lost while it starts
 PATIENCE = 600  # seconds for a cluster without room
@@ -140,7 +141,10 @@ class _Pool:
         if self.lost[number] >= (LOSSES if number >= 0 else STARTS):
             what = "a worker that was starting" if number < 0 else f"part {number + 1} of {total}"
             problem = f"{what} was lost {self.lost[number]} times ({shorten(error, 120)})."
-            raise InputError(problem, remedy="Often memory has run out: use fewer --processes.") from error
+            remedy = "Often memory has run out: use fewer --processes."
+            if number < 0 and os.environ.get(_MODE) == "token":
+                remedy = f"Where the cluster takes no tokens, set {_MODE}=disabled; else memory may have run out."
+            raise InputError(problem, remedy=remedy) from error
         self.again += [number] if number >= 0 else []
         self.ray.kill(actor)
         wait = 0.0 if number >= 0 else min(_LONGEST, _SHORTEST * 2 ** (self.lost[number] - 1))
@@ -172,7 +176,7 @@ class _Worker:
 def _cluster(address: str | None, processes: int | None) -> Iterator[Any]:
     """Ray, connected and quiet; what was connected before stays so."""
     if address and _TOKEN.is_file():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # a cluster asks for it, and clients send none unless told to
+        os.environ.setdefault(_MODE, "token")  # a cluster asks for it, and clients send none unless told to
     try:
         import ray  # noqa: PLC0415 - an extra
     except ImportError as error:
