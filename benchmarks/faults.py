@@ -29,7 +29,10 @@ ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE = ROOT / "benchmarks" / "data" / "faults.json", ROOT / "docs" / "faults.md"
 CULPA = (sys.executable, "-m", "culpa.cli.app")
 EARLIER = b"what stood there before"
-HEAD = "# Faults\n\nWhat happens where something breaks in the middle. All of it is tried out by one command\n"
+HEAD = (
+    "# Faults\n\nWhat happens where something breaks in the middle. All of it is tried out by one command. The "
+    "figures were put together from its steps (`kill`, `aim`, `show`), which ran one after another.\n"
+)
 
 
 def run(case, inputs, folder, *, end=None, aim=None):

@@ -33,7 +33,9 @@ def write_page(record: dict[str, Any], path: Path) -> None:
     text += f"\n## What was run\n\n`{record['command']}`, {record['date']}, Python {record['python']}; {versions}.\n\n"
     text += (
         f"**{record['executions']:,} executions in {record['seconds']:,.0f} s** of {len(record['targets'])} targets, "
-        f"at most {record['megabytes']:,} MB; {len(record['findings'])} findings left, {len(FIXED)} mended.\n\n"
+        f"at most {record['megabytes']:,} MB; {len(record['findings'])} findings left, {len(FIXED)} mended. "
+        "A target that had findings was run again once they were mended, the others were not: no one campaign covers "
+        "the last state of the code (`make fuzz FUZZ=--anew` would).\n\n"
     )
     rows = [
         (f"`{name}`", f"{one['executions']:,}", f"{one['seconds']:,.0f}",

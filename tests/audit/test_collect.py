@@ -6,7 +6,7 @@ from tests.audit.world import drawn, record
 
 from culpa.audit import collect as module
 from culpa.audit.collect import collect
-from culpa.audit.sums import keys_of
+from culpa.rollouts.order import keys_of
 
 RULER = {"len": np.tile(np.arange(6.0), (40, 1))}
 

@@ -9,8 +9,9 @@ from tests.audit.world import cut, drawn
 
 from culpa.audit import sums as module
 from culpa.audit.collect import collect
-from culpa.audit.sums import Sums, keys_of, merge
+from culpa.audit.sums import Sums, merge
 from culpa.errors import InputError
+from culpa.rollouts.order import keys_of
 
 
 def sums_of(record):
@@ -79,9 +80,8 @@ def test_flat_and_named_are_each_other_s_way_back():
 
 
 def test_keys_are_the_same_in_another_process():
-    code = (
-        "import numpy as np; from culpa.audit.sums import keys_of; print(keys_of(np.array(['a','ä'],object)).tolist())"
-    )
+    imports = "import numpy as np; from culpa.rollouts.order import keys_of"
+    code = f"{imports}; print(keys_of(np.array(['a','ä'],object)).tolist())"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == str(keys_of(np.array(["a", "ä"], dtype=object)).tolist())
 

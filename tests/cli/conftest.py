@@ -17,9 +17,8 @@ class Ran:
     err: str
 
 
-@pytest.fixture
-def culpa(capsys, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def command(monkeypatch, capture):
+    """What runs the command line, and gives what `capture` has seen of it."""
 
     def run(*arguments: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["culpa", *map(str, arguments)])
@@ -28,9 +27,15 @@ def culpa(capsys, monkeypatch, tmp_path):
             main()
         except SystemExit as end:
             code = int(end.code or 0)
-        return Ran(code, *capsys.readouterr())
+        return Ran(code, *capture.readouterr())
 
     return run
+
+
+@pytest.fixture
+def culpa(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return command(monkeypatch, capsys)
 
 
 @pytest.fixture

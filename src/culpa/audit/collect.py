@@ -6,8 +6,9 @@ import numpy as np
 
 from culpa.audit.blocks import Beside, block_sums
 from culpa.audit.measures import PARTS
-from culpa.audit.sums import Sums, keys_of
+from culpa.audit.sums import Sums
 from culpa.rollouts import Array, Rollouts
+from culpa.rollouts.order import keys_of
 
 _BLOCK_CELLS = 1 << 18  # proxies x samples x prompts worked on together: 2 MB an array
 

@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from culpa.audit.measures import Measure, ratio
-from culpa.audit.sums import Sums, keys_of
+from culpa.audit.sums import Sums
 from culpa.errors import InputError
 from culpa.metrics import below, effective_sample_size, largest_weight, mean, pair_weights
 from culpa.metrics.weights import Kind
 from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.columns import CHOSEN
+from culpa.rollouts.order import keys_of
 
 WEIGHTS = {
     "uniform": "every pair counts the same",

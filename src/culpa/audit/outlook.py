@@ -20,7 +20,7 @@ from culpa.audit.evaluate import Evaluation, evaluate
 from culpa.audit.exploits import exploits
 from culpa.audit.measures import BY_NAME, GAIN
 from culpa.audit.settings import Settings
-from culpa.audit.sums import Sums, keys_of
+from culpa.audit.sums import Sums
 from culpa.dynamics import Forecast, Horizon
 from culpa.dynamics.closed import policy
 from culpa.dynamics.errors import scale_of
@@ -37,6 +37,7 @@ from culpa.predictors.ground import Ground, enumerated, forecast, ground, said
 from culpa.predictors.panel import mean_rank, ranks
 from culpa.rollouts import Array, Rollouts
 from culpa.rollouts.columns import RESPONSE
+from culpa.rollouts.order import keys_of
 
 Mask = npt.NDArray[np.bool_]
 

@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from culpa.errors import InputError
 from culpa.rollouts import Array
@@ -53,11 +52,6 @@ class Sums:
     def named(self, flat: Array) -> dict[str, Array]:
         """The way back from `flat`, with any leading axes: name -> (..., k)."""
         return dict(zip(self.names, np.split(flat, len(self.names), axis=-1), strict=True))
-
-
-def keys_of(prompt_id: npt.NDArray[np.object_]) -> npt.NDArray[np.uint64]:
-    """A hash per prompt, the same in every process."""
-    return pl.Series(prompt_id, dtype=pl.String).hash(seed=0).to_numpy()
 
 
 def merge(parts: Iterable[Sums]) -> Sums:

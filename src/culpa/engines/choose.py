@@ -1,13 +1,9 @@
 """From the words of a user to an engine."""
 
-from typing import Literal
-
 from culpa.engines.engine import Engine
 from culpa.engines.local import Local, cores
 from culpa.engines.ray import Ray
 from culpa.errors import InputError, shorten
-
-Name = Literal["local", "ray"]
 
 
 def engine(name: str = "local", *, processes: int | None = None, address: str | None = None) -> Engine:

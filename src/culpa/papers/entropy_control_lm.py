@@ -41,13 +41,9 @@ HELD = 0.5  # of that loss is avoided by DCPO
 SUCCESS = 0.5  # of GRPO's gain in success is had by DCPO
 
 
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """Entropy and success at the start and after training, by advantage and seed."""
-    with tiny_runs.tiny():
-        return _experiment(rng, size)
-
-
-def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     from culpa.labs.tinylm.ask import graded  # noqa: PLC0415 - torch is an extra
     from culpa.labs.tinylm.tactics import tactics  # noqa: PLC0415
 

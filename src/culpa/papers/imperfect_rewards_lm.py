@@ -10,14 +10,14 @@ shuffled truths is no control: it is above or below chance by a reward's ties, w
 Departures: 1. a tiny model, pretrained on the task itself, in place of 1B to 3B ones on chats. 2. rewards with planted
 defects in place of published reward models. 3. the truth is a program, not a stronger reward model. 4. Adam at a rate
 at which a run of some dozen steps moves the policy by nats. 5. cosine and rehearsal are not of the paper; that
-harm-aware accuracy says more than plain accuracy is, and 16 rewards are too few to tell: it is no claim here. The wider
-test, with other tasks, learners, seeds and intervals, is `python -m benchmarks.honest.run`.
+harm-aware accuracy says more than plain accuracy is. 6. two checks were taken out after a run had failed them, which is
+not how a test should be made: that harm-aware accuracy says no less than plain (16 rewards are too few to tell), and
+that by shuffled truths it says nothing. What is left was set before, and is no verdict on the paper's own claim. The
+wider test, with other tasks, learners, seeds and intervals, is `python -m benchmarks.honest.run`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,8 +25,8 @@ import numpy.typing as npt
 import polars as pl
 
 from culpa.dynamics.learner import rloo
-from culpa.errors import InputError
 from culpa.metrics import spearman
+from culpa.papers import tiny_runs
 from culpa.papers.outcome import Check, Outcome, Size
 from culpa.predictors.panel import panel
 from culpa.rollouts import Rollouts
@@ -54,7 +54,7 @@ COSINE, REHEARSAL = (
     "rehearsal, all",
 )  # with all features that an audit takes: the policy's and the text's
 
-# Margins, set before the first run
+# Margins, set before the first run; of the checks that stood with them, two were taken out after it
 AHEAD = 0.1  # by which Spearman of cosine and of rehearsal is above that of HAcc, however it counts ties
 CHANCE = 0.3  # mean Spearman under shuffled truths, either way
 LOST = 0.1  # what it costs to deal out features
@@ -72,10 +72,10 @@ class Plan(NamedTuple):
 PLANS = {"full": Plan(40, (200, 8), (200, 4), 40), "quick": Plan(2, (40, 4), (30, 2), 3)}
 
 
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """Each reward's measures before training, and the truth after it. On one thread: more are slower at this size."""
-    with _one_thread():
-        return Outcome(0, _measured_and_trained(PLANS[size], REWARDS[size], rng))
+    return Outcome(0, _measured_and_trained(PLANS[size], REWARDS[size], rng))
 
 
 def _measured_and_trained(plan: Plan, names: tuple[str, ...], rng: np.random.Generator) -> dict[str, Any]:
@@ -131,22 +131,6 @@ def _plain(values: Array) -> list[float | None]:
     return [None if np.isnan(one) else float(one) for one in values]
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    try:
-        import torch  # noqa: PLC0415 - an extra
-        import transformers  # noqa: F401, PLC0415
-    except ImportError as error:
-        problem = "language models need torch and transformers, which are not installed."
-        raise InputError(problem, remedy="pip install 'culpa[hf]'") from error
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _policy(plan: Plan, rng: np.random.Generator) -> "tuple[LanguageModel, Task, Rollouts]":
     """A pretrained policy, its task, and what it says."""
     from culpa.labs.tinylm.ask import questions, said  # noqa: PLC0415 - torch is an extra
@@ -182,7 +166,6 @@ def _trained(
 ) -> dict[str, float]:
     """The mean truth on held-out prompts after training on each reward, each from the same policy."""
     from culpa.labs.tinylm.ask import graded, questions, sampling, scorer  # noqa: PLC0415 - torch is an extra
-    from culpa.lm.model import LanguageModel  # noqa: PLC0415
     from culpa.training.micro import Examiner, micro_runs  # noqa: PLC0415
     from culpa.training.settings import TrainSettings  # noqa: PLC0415
 
@@ -193,8 +176,7 @@ def _trained(
     examiner = Examiner(judged, graded(task), lm, sampling(task), plan.judged[1])
     asked = questions(task, rng, plan.steps * PROMPTS)
 
-    def fresh() -> LanguageModel:
-        return LanguageModel(deepcopy(lm.model), lm.tokenizer)
-
-    runs = micro_runs(fresh, asked, {name: scorer(one) for name, one in rewards.items()}, how, examiner)
+    runs = micro_runs(
+        partial(tiny_runs.fresh, lm), asked, {name: scorer(one) for name, one in rewards.items()}, how, examiner
+    )
     return {run.reward: float(np.nanmean(run.after.truth)) for run in runs}

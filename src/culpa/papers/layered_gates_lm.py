@@ -65,13 +65,9 @@ def task() -> Task:
 TASK = task()
 
 
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """Success at the start and after training, by reward and seed."""
-    with tiny_runs.tiny():
-        return _experiment(rng, size)
-
-
-def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     lm = tiny_runs.taught(TASK, LESSONS[size])
     told = {name: checked(worth) for name, worth in LAYERS.items()}
     grpo = chain(center(), divide_std())

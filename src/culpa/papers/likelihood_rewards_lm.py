@@ -66,13 +66,9 @@ def noisy(text: str, right: float, rng: np.random.Generator) -> str:
 TASK = task()
 
 
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """The share of right letters in thoughts before and after training, by reward and length of the answer."""
-    with tiny_runs.tiny():
-        return _experiment(rng, size)
-
-
-def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     lm = tiny_runs.taught(TASK, LESSONS[size])
     ways: dict[str, tuple[int, Kind, bool]] = {
         "log-probability of 4": (SHORT, "logprob", False),

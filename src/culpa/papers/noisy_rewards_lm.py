@@ -34,13 +34,9 @@ SOME = 0.1  # of it at .4: a fifth of the signal under more noise
 NONE = 0.1  # of it at .5, at the most: noise alone may cost what was there
 
 
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """Success at the start and after training, by the chance of a turned verdict and seed."""
-    with tiny_runs.tiny():
-        return _experiment(rng, size)
-
-
-def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     from culpa.labs.tinylm.ask import scorer  # noqa: PLC0415 - torch is an extra
 
     lm = tiny_runs.taught(TASK, 1000, target=TARGET)

@@ -47,13 +47,9 @@ ALIKE = 2.0  # factor between the halves, scaled
 TIMES = 2.5  # bare: half of .85 / .15
 
 
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """Success after training on each signal; the sizes of the halves along the gradient of success."""
-    with tiny_runs.tiny():
-        return _experiment(rng, size)
-
-
-def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     from culpa.labs.tinylm.ask import scorer  # noqa: PLC0415 - torch is an extra
 
     right = scorer(lambda prompts, responses, answers: TASK.exact(answers, responses))  # noqa: ARG005

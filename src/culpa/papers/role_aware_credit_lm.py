@@ -127,13 +127,9 @@ def shuffled(weights: Array, rng: np.random.Generator) -> Array:
     return np.where(ended, np.nan, np.take_along_axis(weights, order, axis=0))
 
 
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """Cosines of batches with the mean gradient, and success after training, by how credit is given."""
-    with tiny_runs.tiny():
-        return _experiment(rng, size)
-
-
-def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     lm = tiny_runs.taught(TASK, LESSONS[size])
     sight = Sight(lm)
     first, second, *seeds = (int(one) for one in rng.integers(1 << 31, size=2 + SEEDS[size]))

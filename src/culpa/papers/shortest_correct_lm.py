@@ -73,13 +73,9 @@ def ways() -> dict[str, Transform]:
     }
 
 
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """Accuracy and length at the start and after training, by advantage and seed."""
-    with tiny_runs.tiny():
-        return _experiment(rng, size)
-
-
-def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     from culpa.labs.tinylm.ask import graded  # noqa: PLC0415 - torch is an extra
 
     lm = tiny_runs.taught(TASK, LESSONS[size])

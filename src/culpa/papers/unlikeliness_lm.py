@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from culpa.papers import tiny_runs
-from culpa.papers.outcome import Check, Outcome, Size
-from culpa.papers.tiny_runs import Array, Course
+from culpa.papers.outcome import Outcome, Size
+from culpa.papers.tiny_runs import Course
+from culpa.papers.unlikeliness import holds
 from culpa.signals import center, chain, divide_std, unlikeliness
 
 if TYPE_CHECKING:
     from culpa.labs.tinylm.tasks import Task
     from culpa.lm.model import LanguageModel
+
+__all__ = ["experiment", "holds"]  # the claims and the margin are those of the first check
 
 TACTICS, GROUP = 36, 16
 RATES = np.linspace(0.25, 0.04, TACTICS).tolist()  # of questions that a tactic solves
@@ -33,17 +36,10 @@ LESSONS = {"full": 150, "quick": 5}  # of pretraining
 STEPS, SEEDS = {"full": 60, "quick": 2}, {"full": 3, "quick": 1}
 HELD = {"full": 300, "quick": 20}  # held-out prompts
 
-# The margin of the first check, set before the first run of all steps
-MARGIN = 0.03  # of pass at 16 tries
 
-
+@tiny_runs.tiny()
 def experiment(rng: np.random.Generator, size: Size = "full") -> Outcome:
     """What 1, 16 and 64 tries solve at the start, and after training with each beta."""
-    with tiny_runs.tiny():
-        return _experiment(rng, size)
-
-
-def _experiment(rng: np.random.Generator, size: Size) -> Outcome:
     from culpa.labs.tinylm.ask import graded  # noqa: PLC0415 - torch is an extra
     from culpa.labs.tinylm.tactics import tactics  # noqa: PLC0415
 
@@ -66,29 +62,3 @@ def solved(lm: "LanguageModel", task: "Task", prompts: int) -> list[float]:
     asked = task.draw(np.random.default_rng(0), prompts, held_out=True)
     hit = (chances(lm, asked.prompts) * solving(task, asked.answers)).sum(axis=1)
     return [float(1.0 - ((1.0 - np.minimum(hit, 1.0)) ** tries).mean()) for tries in TRIES]
-
-
-def holds(outcome: Outcome) -> list[Check]:
-    """The claims of the first check, by the mean over seeds."""
-    rows = outcome.data["runs"]
-    mean = {beta: np.mean([row["pass"] for row in rows if row["beta"] == beta], axis=0) for beta in (None, *BETAS)}
-    base, plain, half, turned = (mean[beta] for beta in (None, 0.0, 0.5, -0.5))
-    return [
-        Check(
-            "GRPO gains at one try and loses at 16",
-            _text(base, plain),
-            bool(plain[0] > base[0] and base[1] - plain[1] > MARGIN),
-        ),
-        Check("beta .5 solves more in 16 tries than GRPO", _text(plain, half), bool(half[1] - plain[1] > MARGIN)),
-        Check("and more in one try than the start", _text(base, half), bool(half[0] > base[0])),
-        Check(
-            "control: paying for likely outputs solves less in 16 tries",
-            _text(plain, turned),
-            bool(plain[1] - turned[1] > MARGIN),
-            control=True,
-        ),
-    ]
-
-
-def _text(before: Array, after: Array) -> str:
-    return f"pass@1 {before[0]:.3f} v {after[0]:.3f}, pass@16 {before[1]:.3f} v {after[1]:.3f}"

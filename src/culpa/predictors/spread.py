@@ -4,16 +4,14 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from culpa.engines import Spread
 from culpa.engines.texts import with_texts
-from culpa.errors import InputError
 from culpa.predictors.subsample import CELLS, Subsample
 from culpa.rollouts import Rollouts
 from culpa.rollouts.cut import Part
 from culpa.rollouts.limits import refuse_large
-from culpa.rollouts.order import Passed
+from culpa.rollouts.order import Passed, keys_of
 
 Keys = npt.NDArray[np.uint64]
 
@@ -31,10 +29,8 @@ def sample_of(source: Spread, cells: int = CELLS) -> tuple[Rollouts, int]:
     passed.finish()
     if not seen:
         raise source.empty()
-    (record,) = with_texts([sample.record], source)
-    if record is None:
-        problem = "no prompt has two outputs of the policy's own whose truth is known."
-        raise InputError(problem, remedy="Give some prompts two or more, with weights above 0.")
+    (sample.record,) = with_texts([sample.record], source)
+    record = sample.found()
     return record, seen - record.shape[0]
 
 
@@ -42,5 +38,5 @@ def _of(cells: int, part: Part) -> tuple[Subsample, Keys]:
     sample, keys = Subsample(cells), [np.empty(0, dtype=np.uint64)]
     for chunk in part.chunks():
         sample.add(refuse_large(chunk))
-        keys.append(pl.Series(chunk.prompt_id, dtype=pl.String).hash(seed=0).to_numpy())
+        keys.append(keys_of(chunk.prompt_id))
     return sample, np.concatenate(keys)

@@ -34,10 +34,7 @@ def subsample(rollouts: Rollouts, cells: int = CELLS) -> Rollouts:
     """
     sample = Subsample(cells)
     sample.add(rollouts)
-    if sample.record is None:
-        problem = "no prompt has two outputs of the policy's own whose truth is known."
-        raise InputError(problem, remedy="Give some prompts two or more, with weights above 0.")
-    return sample.record
+    return sample.found()
 
 
 class Subsample:
@@ -77,6 +74,13 @@ class Subsample:
         if records:
             both, self.record = concat(records), None
             self._keep(both if self._bar is None else select(both, _keys(both) < self._bar))
+
+    def found(self) -> Rollouts:
+        """The sample; complains where no prompt can be used."""
+        if self.record is None:
+            problem = "no prompt has two outputs of the policy's own whose truth is known."
+            raise InputError(problem, remedy="Give some prompts two or more, with weights above 0.")
+        return self.record
 
     def _keep(self, new: Rollouts) -> None:
         """Those with the smallest hashes, of what was kept and what is new."""

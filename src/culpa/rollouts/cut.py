@@ -40,16 +40,16 @@ class Part:
     options: Options
     spans: Mapping[Path, Span] = field(default_factory=dict)
     texts: bool = True  # whether it has any, as far as is known
-    origins: tuple[str, ...] = ()  # where copies of files elsewhere came from: another machine makes its own
+    origins: Mapping[Path, str] = field(default_factory=dict)  # addresses of copies: another machine makes its own
 
     def chunks(self, rows: int = CHUNK_ROWS, *, only: Collection[str] | None = None) -> Iterator[Rollouts]:
         """Its rollouts in chunks of about `rows` rows; a prompt is never cut. only: the prompts that are wanted.
 
         The last chunk's `notes` are complete.
         """
-        if any(not path.exists() for path in self.paths):
-            expand(self.origins)
-        dump = open_dump(self.paths, self.naming, self.options, self.spans)
+        here = {path: self._here(path) for path in self.paths}
+        spans = {here[path]: span for path, span in self.spans.items()}
+        dump = open_dump(here.values(), self.naming, self.options, spans)
         frames: Iterable[pl.DataFrame] = map(self.naming.apply, dump.frames)
         if only is not None:
             wanted = pl.Series(sorted(only), dtype=pl.String).implode()
@@ -59,6 +59,10 @@ class Part:
             rollouts = from_frame(frame, dump.notes)
             check_scores(rollouts)
             yield rollouts
+
+    def _here(self, path: Path) -> Path:
+        """The file, or this machine's own copy of what it is a copy of."""
+        return path if path.exists() or path not in self.origins else expand(self.origins[path])[0]
 
     @property
     def unread(self) -> bool:
@@ -97,8 +101,8 @@ def cut(
     return [_part(group, naming, options) for group in _grouped(pieces, size)]
 
 
-def _origins(paths: Sequence[Path]) -> tuple[str, ...]:
-    return tuple(found for path in paths if (found := origin(path)) is not None)
+def _origins(paths: Sequence[Path]) -> dict[Path, str]:
+    return {path: found for path in paths if (found := origin(path)) is not None}
 
 
 def _apart(frame: pl.DataFrame) -> pl.DataFrame:

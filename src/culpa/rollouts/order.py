@@ -49,7 +49,7 @@ class Passed:
     def checked(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The same frame, once its prompts are known to be new."""
         ids = frame[c.PROMPT_ID]
-        self.add(ids.gather(run_starts(ids)).hash(seed=0).to_numpy())
+        self.add(keys_of(ids.gather(run_starts(ids))))
         return frame
 
     def add(self, hashes: npt.NDArray[np.uint64]) -> None:
@@ -66,6 +66,11 @@ class Passed:
     def finish(self) -> None:
         """Compare what the last merge has not seen."""
         self._merge()
+
+
+def keys_of(prompt_id: pl.Series | npt.NDArray[np.object_]) -> npt.NDArray[np.uint64]:
+    """A hash per prompt, the same in every process."""
+    return pl.Series(prompt_id, dtype=pl.String).hash(seed=0).to_numpy()
 
 
 def _sorted_new(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
