@@ -44,7 +44,7 @@ def test_several_are_others_and_none_is_left():
 def test_the_work_is_opened_once_a_worker_and_closed(tmp_path, where):
     assert list(where.map(work.noted(tmp_path), range(6))) == [n * n for n in range(6)]
     notes = [path.read_text() for path in tmp_path.iterdir()]
-    assert 1 <= len(notes) <= where.workers
+    assert 1 <= len(notes) <= where.processes
     assert set(notes) == {"opened\nclosed\n"}
 
 
@@ -55,10 +55,10 @@ def test_tasks_are_made_when_it_is_their_turn(where):
     with closing(where.map(plain(work.square), tasks)) as results:
         assert next(results) == 0
         assert made == list(range(len(made)))
-        assert len(made) <= 2 * where.workers + 1
+        assert len(made) <= 2 * where.processes + 1
         for _ in range(9):
             next(results)
-        assert len(made) <= 9 + 2 * where.workers + 1
+        assert len(made) <= 9 + 2 * where.processes + 1
 
 
 @pytest.mark.parametrize("where", [HERE, TWO], ids=["here", "two"])
@@ -165,7 +165,7 @@ def test_a_script_without_a_guard(tmp_path):
 
 def test_engines_by_name():
     assert engine() == engine("local") == Local(cores())
-    assert engine("local", processes=3).workers == 3
+    assert engine("local", processes=3).processes == 3
     with pytest.raises(InputError, match=r"^got 0 processes\. Use one or more\.$"):
         engine("local", processes=0)
     with pytest.raises(InputError, match=r"^an address is for Ray\. Say --engine ray, or leave the address out\.$"):

@@ -207,7 +207,6 @@ def test_ray_is_an_extra(monkeypatch):
 def test_engines_by_name():
     assert engine("ray") == Ray()
     assert engine("ray", processes=2, address="h:1") == Ray(2, "h:1")
-    assert Ray(2).workers == 2
     with pytest.raises(InputError, match=r"^got 0 processes\. Use one or more\.$"):
         Ray(0)
 

@@ -20,11 +20,6 @@ Opening = Callable[[], AbstractContextManager[Work[T, R]]]
 class Engine(Protocol):
     """Where work runs."""
 
-    @property
-    def workers(self) -> int:
-        """How many tasks are worked on at a time."""
-        ...
-
     def map(self, opening: Opening[T, R], tasks: Sequence[T]) -> Iterator[R]:
         """`work(task)` for every task, in order, where each worker does `with opening() as work` once.
 

@@ -44,11 +44,6 @@ class Local:
         if self.processes < 1:
             raise InputError(f"got {self.processes} processes.", remedy="Use one or more.")
 
-    @property
-    def workers(self) -> int:
-        """How many tasks are worked on at a time."""
-        return self.processes
-
     def map(self, opening: Opening[T, R], tasks: Sequence[T]) -> Iterator[R]:
         """See `Engine.map`."""
         workers = min(self.processes, len(tasks))

@@ -47,11 +47,6 @@ class Ray:
         if self.processes is not None and self.processes < 1:
             raise InputError(f"got {self.processes} processes.", remedy="Use one or more.")
 
-    @property
-    def workers(self) -> int:
-        """How many tasks are worked on at a time, as far as is known before the cluster is asked."""
-        return self.processes or cores()
-
     def map(self, opening: Opening[T, R], tasks: Sequence[T]) -> Iterator[R]:
         """See `Engine.map`."""
         if not tasks:

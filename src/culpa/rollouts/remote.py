@@ -7,11 +7,12 @@ copy and workers of a cluster find the same name. Copies stay in the user's cach
 import hashlib
 import os
 import re
-import secrets
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from culpa.errors import InputError, shorten
+from culpa.rollouts.write import replacing, write_text
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+(::|://)")
 _ORIGIN = ".origin"  # beside a copy: where it came from
@@ -85,16 +86,21 @@ def _copied(system: Any, name: str) -> Path:
     if target.is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{secrets.token_hex(4)}.part")
-    try:
-        with system.open(name, "rb") as source, temporary.open("wb") as copy:
-            while block := source.read(_BLOCK):
-                copy.write(block)
-        (target.parent / _ORIGIN).write_text(address, encoding="utf-8")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary:
+        with temporary.open("wb") as copy:
+            copy.writelines(_blocks(system, name, address))
+        write_text(address, target.parent / _ORIGIN)
     return target
+
+
+def _blocks(system: Any, name: str, address: str) -> Iterator[bytes]:
+    """The file piece by piece; what is wrong with its store is told apart from what is wrong with this disk."""
+    try:
+        with system.open(name, "rb") as source:
+            while block := source.read(_BLOCK):
+                yield block
+    except Exception as error:
+        raise _unreadable(address, error) from error
 
 
 def _unreadable(address: str, error: Exception) -> InputError:
